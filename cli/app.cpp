@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/app.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/cmd_sync.hpp"
+#include "cli/command_line.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/failure.hpp"
+#include "cli/help.hpp"
+#include "cli/output.hpp"
+#include "cli/settings.hpp"
+#include "cli/suggest.hpp"
+#include "cli/text.hpp"
+#include "cli/version.hpp"
+#include "core/kafka/properties.hpp"
+
+namespace sluice::cli {
+namespace {
+
+int print(const std::string& text, const OutputSettings& output, const Environment& environment) {
+  Output out;
+  out.write(text);
+  const auto status = out.status();
+  return status.ok() ? exit_code::ok : fail(status.error(), output, environment);
+}
+
+/// What a command line that cannot be read says about the form of errors: `-o json` is honoured
+/// even beside a flag that does not exist.
+OutputSettings guess_output(const std::vector<std::string>& arguments,
+                            const Environment& environment) {
+  FlagValues flags;
+  for (size_t index = 0; index < arguments.size(); ++index) {
+    const std::string& word = arguments[index];
+    const bool next = index + 1 < arguments.size();
+    const Origin origin = Origin::flag("--output");
+    if ((word == "-o" || word == "--output") && next) flags.add("output", arguments[index + 1], origin);
+    if (word.rfind("--output=", 0) == 0) flags.add("output", word.substr(9), origin);
+    if (word.rfind("-o", 0) == 0 && word.size() > 2) flags.add("output", word.substr(2), origin);
+  }
+  Problems ignored;
+  add_environment_flags(environment, flags, ignored);
+  return read_output_settings(flags, environment, ignored);
+}
+
+int show_help(const Invocation& invocation, const OutputSettings& output,
+              const Environment& environment) {
+  const bool asked_by_flag = invocation.flags.has("help");
+  const std::string topic = asked_by_flag                   ? invocation.command
+                            : invocation.arguments.empty() ? ""
+                                                           : invocation.arguments.front();
+  if (topic.empty()) return print(help_text(), output, environment);
+  if (const auto text = help_text(topic)) return print(*text, output, environment);
+  std::string hint = did_you_mean(topic, help_topics());
+  if (hint.empty()) hint = "there is help on: " + join(help_topics(), ", ");
+  return fail(Error{Errc::usage, "usage",
+                    fmt::format("there is no help on '{}'", escape_control(topic, 64)), hint},
+              output, environment);
+}
+
+int show_version(const OutputSettings& output, const Environment& environment) {
+  const bool json = output.format != OutputFormat::text;
+  return print(json ? version_json().dump() + "\n" : version_text(), output, environment);
+}
+
+int show_properties(const OutputSettings& output, const Environment& environment) {
+  const auto names = kafka::property_names();
+  if (output.format == OutputFormat::text) return print(join(names, "\n") + "\n", output, environment);
+  return print(nlohmann::ordered_json(names).dump() + "\n", output, environment);
+}
+
+bool asks_for_properties(const FlagValues& flags) {
+  const auto& given = flags.all("kafka");
+  return std::any_of(given.begin(), given.end(), [](const auto& one) { return one.value == "list"; });
+}
+
+}  // namespace
+
+int run_app(const std::vector<std::string>& arguments, const Environment& environment) {
+  auto invocation = parse_command_line(arguments);
+  if (!invocation) {
+    return fail(invocation.error(), guess_output(arguments, environment), environment);
+  }
+  Problems problems;
+  add_environment_flags(environment, invocation->flags, problems);
+  const OutputSettings output = read_output_settings(invocation->flags, environment, problems);
+  if (invocation->flags.has("help") || invocation->command == "help") {
+    return show_help(*invocation, output, environment);
+  }
+  if (!problems.empty()) return fail(problems, output, environment);
+  if (invocation->flags.has("version") || invocation->command == "version") {
+    return show_version(output, environment);
+  }
+  if (asks_for_properties(invocation->flags)) return show_properties(output, environment);
+  if (invocation->command == "sync") return run_sync_command(*invocation, environment);
+  return fail(Error{Errc::usage, "usage", "no command was given",
+                    "say what to do: sluice sync, or see sluice --help"},
+              output, environment);
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cli/environment.hpp"
+#include "cli/flags.hpp"
+
+namespace sluice::cli {
+
+/// `sluice sync`: copies every selected pipeline up to its present end. Returns the exit code.
+/// `invocation.flags` already has what the environment says.
+[[nodiscard]] int run_sync_command(const Invocation& invocation, const Environment& environment);
+
+}  // namespace sluice::cli

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/command_line.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <utility>
+
+#include "cli/suggest.hpp"
+#include "cli/text.hpp"
+
+namespace sluice::cli {
+namespace {
+
+const std::vector<std::string>& commands() {
+  static const std::vector<std::string> names{"sync", "version", "help"};
+  return names;
+}
+
+/// Commands the design has and this version has not.
+bool is_later_command(std::string_view name) {
+  static const std::vector<std::string> names{"tail", "backfill", "status",     "check",
+                                              "init", "rejects",  "completion", "man"};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Error usage_error(std::string message, std::string fix) {
+  return {Errc::usage, "usage", std::move(message), std::move(fix)};
+}
+
+struct BoundFlag {
+  const Flag* flag = nullptr;
+  CLI::Option* option = nullptr;
+};
+
+BoundFlag bind(CLI::App& app, const Flag& flag) {
+  std::string names = "--" + std::string(flag.name);
+  if (flag.short_name != 0) names += std::string(",-") + flag.short_name;
+  if (flag.value.empty()) return {&flag, app.add_flag(names)->disable_flag_override()};
+  const CLI::callback_t accept_all = [](const CLI::results_t&) { return true; };
+  CLI::Option* option = app.add_option(names, accept_all);
+  option->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return {&flag, option};
+}
+
+std::vector<std::string> flag_words(std::string_view command) {
+  std::vector<std::string> words;
+  for (const Flag& flag : all_flags()) {
+    const bool applies = flag.scope == FlagScope::global || command == "sync";
+    if (applies) words.push_back("--" + std::string(flag.name));
+  }
+  return words;
+}
+
+/// A flag that exists, but not for this command.
+bool is_sync_flag(std::string_view word) {
+  return std::any_of(all_flags().begin(), all_flags().end(), [&](const Flag& flag) {
+    return flag.scope == FlagScope::sync && word == "--" + std::string(flag.name);
+  });
+}
+
+Error unknown_flag(const std::string& token, std::string_view command) {
+  const std::string word = escape_control(token.substr(0, token.find('=')), 64);
+  if (is_sync_flag(word)) {
+    return usage_error(fmt::format("{} is a flag of sync and stands after it", word),
+                       fmt::format("write it as: sluice sync {} …", word));
+  }
+  std::string fix = did_you_mean(word, flag_words(command));
+  if (fix.empty()) fix = command.empty() ? "see sluice --help" : fmt::format("see sluice {} --help", command);
+  return usage_error(fmt::format("unknown flag {}", word), fix);
+}
+
+Error unknown_command(const std::string& token) {
+  const std::string word = escape_control(token, 64);
+  std::string fix = did_you_mean(word, commands());
+  if (is_later_command(word)) fix = fmt::format("{} needs a later version of sluice; this one has sync", word);
+  return usage_error(fmt::format("unknown command '{}'", word), fix.empty() ? "see sluice --help" : fix);
+}
+
+/// CLI11's complaint about a flag, in our words: it knows only too few and too many values.
+Error value_error(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  const std::string word = text.substr(0, text.find(':'));
+  for (const Flag& flag : all_flags()) {
+    if (word != "--" + std::string(flag.name)) continue;
+    if (flag.value.empty()) return usage_error(fmt::format("{} takes no value", word), "leave it out");
+    return usage_error(fmt::format("{} needs a value", word),
+                       fmt::format("write it as: {} {}", word, flag.value));
+  }
+  return usage_error("the command line cannot be read", "see sluice --help");
+}
+
+/// What nothing took: unknown flags and commands.
+Result<void> check_leftovers(const CLI::App& app, std::string_view command) {
+  const std::vector<std::string> leftovers = app.remaining(true);
+  for (const std::string& token : leftovers) {
+    if (token.size() > 1 && token[0] == '-' && token != "--") return unknown_flag(token, command);
+  }
+  for (const std::string& token : leftovers) {
+    if (token == "--") continue;
+    if (command.empty()) return unknown_command(token);
+    return usage_error(fmt::format("unexpected argument '{}'", escape_control(token, 64)),
+                       fmt::format("see sluice {} --help", command));
+  }
+  return {};
+}
+
+void collect(const std::vector<BoundFlag>& bound, FlagValues& flags) {
+  for (const auto& [flag, option] : bound) {
+    const Origin origin = Origin::flag("--" + std::string(flag->name));
+    if (flag->value.empty()) {
+      for (size_t count = 0; count < option->count(); ++count) flags.add(flag->name, "true", origin);
+    } else {
+      for (const std::string& value : option->results()) flags.add(flag->name, value, origin);
+    }
+  }
+}
+
+}  // namespace
+
+Result<Invocation> parse_command_line(const std::vector<std::string>& arguments) {
+  CLI::App app("", "sluice");
+  app.set_help_flag();
+  app.allow_extras();
+  app.require_subcommand(0, 1);
+  std::vector<BoundFlag> bound;
+  std::vector<std::string> positionals;
+  for (const std::string& name : commands()) {
+    CLI::App* command = app.add_subcommand(name);
+    command->set_help_flag();
+    command->fallthrough();
+    command->allow_extras();
+    if (name != "version") command->add_option("arguments", positionals);
+    for (const Flag& flag : all_flags()) {
+      if (flag.scope == FlagScope::sync && name == "sync") bound.push_back(bind(*command, flag));
+    }
+  }
+  for (const Flag& flag : all_flags()) {
+    if (flag.scope == FlagScope::global) bound.push_back(bind(app, flag));
+  }
+
+  Invocation invocation;
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return value_error(error);
+  }
+  const auto parsed = app.get_subcommands();
+  if (!parsed.empty()) invocation.command = parsed.front()->get_name();
+  invocation.arguments = positionals;
+  collect(bound, invocation.flags);
+  TRY(check_leftovers(app, invocation.command));
+  return invocation;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/flags.hpp"
+
+#include <array>
+
+#include "cli/text.hpp"
+
+namespace sluice::cli {
+namespace {
+
+constexpr std::string_view where = "Where to read and write";
+constexpr std::string_view shown = "What is shown";
+constexpr std::string_view other = "Other";
+constexpr std::string_view adhoc = "One pipeline without a configuration";
+constexpr std::string_view range = "What is read";
+constexpr std::string_view batches = "Batches";
+constexpr std::string_view errors = "Rejects, retries and limits";
+constexpr FlagScope global = FlagScope::global;
+constexpr FlagScope sync = FlagScope::sync;
+
+constexpr auto flags_table = std::to_array<Flag>({
+    {"topic", 't', "NAME", "topic to read; needs --table", sync, adhoc},
+    {"table", 0, "DB.TABLE", "table to write", sync, adhoc},
+    {"format", 0, "FORMAT", "format of the records: json (default)", sync, adhoc},
+    {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", sync, adhoc},
+    {"reject-topic", 0, "NAME", "topic that rejected records go to", sync, adhoc},
+    {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", sync, adhoc},
+
+    {"from", 0, "WHERE", "start of a group without offsets: earliest, end or a time", sync, range},
+    {"until", 0, "WHEN", "start (default): the end as it is when the run starts; or a time", sync,
+     range},
+    {"max-duration", 0, "DURATION", "stop after this long (exit 5)", sync, range},
+    {"max-rows", 0, "COUNT", "stop after so many records of a pipeline (exit 5)", sync, range},
+    {"max-bytes", 0, "SIZE", "stop after so many bytes of a pipeline (exit 5)", sync, range},
+
+    {"batch-rows", 0, "COUNT", "rows of a batch at most (default 250k)", sync, batches},
+    {"batch-bytes", 0, "SIZE", "bytes of a batch at most (default 64MiB)", sync, batches},
+    {"batch-age", 0, "DURATION", "age of a batch at most (default 1s)", sync, batches},
+    {"senders", 'j', "COUNT", "parallel INSERTs of a pipeline (default 2)", sync, batches},
+
+    {"on-error", 0, "stop|reject", "what a record that does not fit does to its pipeline", sync,
+     errors},
+    {"rejects-ok", 0, "", "exit 0 instead of 3 when records were rejected", sync, errors},
+    {"retry-max-time", 0, "DURATION", "give up after this long, exit 75 (default 5m; 0: never)",
+     sync, errors},
+    {"fail-fast", 0, "", "the first pipeline that fails stops the others, drained", sync, errors},
+    {"no-data-exit-code", 0, "CODE", "exit with this instead of 0 when nothing was there", sync,
+     errors},
+    {"stats", 0, "", "time and bytes by stage at the end (stderr)", sync, shown},
+    {"annotations", 0, "github|none", "workflow annotations (default: on in GitHub Actions)", sync,
+     shown},
+
+    {"config", 'c', "FILE", "configuration file; - is standard input, none is no file; repeatable",
+     global, where},
+    {"brokers", 'b', "LIST", "Kafka brokers, host:port,host:port", global, where},
+    {"kafka", 'X', "KEY=VALUE", "librdkafka property; '-X list' prints all; repeatable", global,
+     where, false},
+    {"clickhouse", 0, "URL", "http[s]://host:port/database", global, where},
+    {"clickhouse-user", 0, "NAME", "user (default: default)", global, where},
+    {"clickhouse-password-file", 0, "FILE", "file that holds the password; - is standard input",
+     global, where},
+    {"setting", 0, "KEY=VALUE", "ClickHouse setting of every INSERT; repeatable", global, where,
+     false},
+    {"memory", 0, "SIZE", "all buffers of the process (default 256MiB)", global, where},
+
+    {"output", 'o', "FORMAT", "result on stdout: text, json, jsonl (default text)", global, shown},
+    {"progress", 0, "MODE", "on stderr: auto, bar, line, json, none (default auto)", global, shown},
+    {"progress-interval", 0, "DURATION", "time between two (default 200ms for bar, else 30s)",
+     global, shown},
+    {"summary-file", 0, "FILE", "also write the result: .json, .prom or .md; repeatable", global,
+     shown},
+    {"color", 0, "WHEN", "auto, always, never (default auto)", global, shown},
+    {"quiet", 'q', "", "errors only", global, shown},
+    {"verbose", 'v', "", "more: -v every insert, -vv librdkafka too", global, shown, false},
+    {"log-format", 0, "FORMAT", "auto, text, json (default auto)", global, shown},
+    {"log-file", 0, "FILE", "log there instead of stderr; opened again on SIGHUP", global, shown},
+
+    {"no-input", 0, "", "never read from a terminal", global, other},
+    {"yes", 'y', "", "answer yes to every question (sync asks none so far)", global, other, false},
+    {"help", 'h', "", "show help", global, other, false},
+    {"version", 'V', "", "show the version", global, other, false},
+});
+
+bool is_any(std::string_view text, std::initializer_list<std::string_view> words) {
+  for (const std::string_view word : words) {
+    if (text == word) return true;
+  }
+  return false;
+}
+
+void add_switch(const Flag& flag, const std::string& variable, const std::string& value,
+                FlagValues& flags, Problems& problems) {
+  const std::string word = lower(value);
+  const Origin origin = Origin::environment(variable);
+  if (is_any(word, {"1", "true", "yes", "on"})) {
+    flags.add(flag.name, "true", origin);
+  } else if (!is_any(word, {"0", "false", "no", "off"})) {
+    problems.add(origin, "'" + value + "' is neither true nor false", "write it as 1 or 0");
+  }
+}
+
+void add_verbosity(const Environment& environment, FlagValues& flags, Problems& problems) {
+  const auto value = environment.get("SLUICE_VERBOSE");
+  if (!value || flags.has("verbose") || flags.has("quiet")) return;
+  const Origin origin = Origin::environment("SLUICE_VERBOSE");
+  if (!is_any(*value, {"0", "1", "2", "3"})) {
+    problems.add(origin, "'" + *value + "' is not a verbosity", "write 0, 1, 2 or 3");
+    return;
+  }
+  for (int count = 0; count < value->front() - '0'; ++count) flags.add("verbose", "true", origin);
+}
+
+}  // namespace
+
+std::span<const Flag> all_flags() { return flags_table; }
+
+void FlagValues::add(std::string_view flag, std::string value, Origin origin) {
+  values_[std::string(flag)].push_back({std::move(value), std::move(origin)});
+}
+
+std::optional<Setting<std::string>> FlagValues::last(std::string_view flag) const {
+  const auto& values = all(flag);
+  if (values.empty()) return std::nullopt;
+  return values.back();
+}
+
+const std::vector<Setting<std::string>>& FlagValues::all(std::string_view flag) const {
+  static const std::vector<Setting<std::string>> none;
+  const auto found = values_.find(flag);
+  return found == values_.end() ? none : found->second;
+}
+
+void add_environment_flags(const Environment& environment, FlagValues& flags, Problems& problems) {
+  for (const Flag& flag : all_flags()) {
+    if (!flag.in_environment || flags.has(flag.name)) continue;
+    const std::string variable = flag_variable(flag.name);
+    const auto value = environment.get(variable);
+    if (!value) continue;
+    if (flag.value.empty()) {
+      add_switch(flag, variable, *value, flags, problems);
+    } else {
+      flags.add(flag.name, *value, Origin::environment(variable));
+    }
+  }
+  add_verbosity(environment, flags, problems);
+}
+
+}  // namespace sluice::cli

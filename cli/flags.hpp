@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/environment.hpp"
+#include "cli/origin.hpp"
+#include "cli/problem.hpp"
+
+namespace sluice::cli {
+
+enum class FlagScope : uint8_t { global, sync };
+
+/// One flag: the parser, the help, the environment and the settings all read this table.
+struct Flag {
+  std::string_view name;   ///< "batch-rows"
+  char short_name = 0;     ///< 'b', or 0
+  std::string_view value;  ///< "LIST"; empty for a switch
+  std::string_view help;
+  FlagScope scope = FlagScope::global;
+  std::string_view section;  ///< heading in the help
+  bool in_environment = true;  ///< whether SLUICE_<NAME> gives it too
+};
+
+/// Every flag, in the order of the help.
+[[nodiscard]] std::span<const Flag> all_flags();
+
+/// What was given for flags, on the command line or in the environment. A switch has the value
+/// "true" for every time it was given.
+class FlagValues {
+ public:
+  void add(std::string_view flag, std::string value, Origin origin);
+
+  [[nodiscard]] bool has(std::string_view flag) const { return !all(flag).empty(); }
+  /// The last value counts, so that aliases can be overridden.
+  [[nodiscard]] std::optional<Setting<std::string>> last(std::string_view flag) const;
+  [[nodiscard]] const std::vector<Setting<std::string>>& all(std::string_view flag) const;
+
+ private:
+  std::map<std::string, std::vector<Setting<std::string>>, std::less<>> values_;
+};
+
+/// Adds what the environment says about flags that are not on the command line.
+void add_environment_flags(const Environment& environment, FlagValues& flags, Problems& problems);
+
+/// A command line, taken apart.
+struct Invocation {
+  std::string command;                 ///< "sync"; empty when there is none
+  std::vector<std::string> arguments;  ///< of the command: pipelines, help topics
+  FlagValues flags;
+};
+
+}  // namespace sluice::cli

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/output.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "cli/file.hpp"
+
+namespace sluice::cli {
+
+void Output::write(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  errno = 0;
+  auto written = write_all(STDOUT_FILENO, text, "standard output");
+  if (written) return;
+  closed_ = true;
+  if (errno != EPIPE) status_ = std::move(written);
+}
+
+Result<void> Output::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+}  // namespace sluice::cli

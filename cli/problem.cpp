@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/problem.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "cli/text.hpp"
+
+namespace sluice::cli {
+namespace {
+
+constexpr size_t snippet_columns_max = 120;
+
+/// Byte position of a column counted in code points from 1.
+size_t byte_of_column(std::string_view line, uint32_t column) {
+  size_t position = 0;
+  for (uint32_t passed = 1; passed < column && position < line.size(); ++passed) {
+    ++position;
+    while (position < line.size() && (static_cast<uint8_t>(line[position]) & 0xc0u) == 0x80u) {
+      ++position;
+    }
+  }
+  return position;
+}
+
+/// Whether the line assigns to a name, in TOML or JSON; such a line ends the reach of an earlier assignment.
+bool assigns(std::string_view line) {
+  const std::string_view text = trim(line);
+  const size_t equals = text.find(text.rfind('"', 0) == 0 ? ':' : '=');
+  if (equals == std::string_view::npos || equals == 0) return false;
+  return text.substr(0, equals).find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.\"' \t") ==
+         std::string_view::npos;
+}
+
+/// A value may go over several lines, so the assignment before the line counts too.
+bool secret_reaches(const std::vector<std::string>& lines, size_t index) {
+  for (size_t line = index + 1; line > 0; --line) {
+    if (is_secret_name(lines[line - 1])) return true;
+    if (assigns(lines[line - 1])) return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool is_secret_name(std::string_view name) {
+  static constexpr std::array<std::string_view, 9> words{
+      "password", "passwd", "passphrase", "secret", "token",
+      "authorization", ".key", "key.", "credential"};
+  const std::string text = lower(name);
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return text.find(word) != std::string::npos; });
+}
+
+Error Problem::error() const {
+  const std::string place = origin.kind == Origin::Kind::built_in ? "" : origin.describe() + ": ";
+  return {code, slug, place + message, hint};
+}
+
+void Problems::add_source(const std::string& name, std::string_view text) {
+  lines_[name] = split(text, '\n');
+}
+
+bool Problems::may_hold_secret(const Origin& origin) const {
+  const auto found = lines_.find(origin.name);
+  if (found == lines_.end() || origin.line == 0) return true;
+  const size_t last = std::min<size_t>(origin.line, found->second.size());
+  return last > 0 && secret_reaches(found->second, last - 1);
+}
+
+void Problems::add(const Origin& origin, std::string message, std::string hint) {
+  const bool usage = origin.kind == Origin::Kind::flag;
+  add(Problem{usage ? Errc::usage : Errc::config, usage ? "usage" : "config", origin,
+              std::move(message), std::move(hint)});
+}
+
+void Problems::close_places() {
+  for (const Problem& problem : problems_) {
+    const bool place = problem.origin.kind == Origin::Kind::file && problem.origin.line > 0;
+    if (place) closed_.insert(problem.origin.describe());
+  }
+}
+
+void Problems::add(Problem problem) {
+  if (closed_.count(problem.origin.describe()) != 0) return;
+  const bool known = std::any_of(problems_.begin(), problems_.end(), [&](const Problem& other) {
+    return other.message == problem.message &&
+           other.origin.describe() == problem.origin.describe();
+  });
+  if (!known) problems_.push_back(std::move(problem));
+}
+
+Errc Problems::code() const {
+  const bool usage = std::any_of(problems_.begin(), problems_.end(), [](const Problem& problem) {
+    return problem.code == Errc::usage;
+  });
+  return usage ? Errc::usage : problems_.empty() ? Errc::config : problems_.front().code;
+}
+
+std::string Problems::render() const {
+  std::string out;
+  for (const Problem& problem : problems_) out += render(problem);
+  return out;
+}
+
+std::string Problems::render(const Problem& problem) const {
+  const Error error = problem.error();
+  std::string out = fmt::format("error[{}]: {}\n", error.slug, escape_control_lines(error.message));
+  const std::string hint = escape_control_lines(problem.hint);
+  const auto found = lines_.find(problem.origin.name);
+  const Origin& at = problem.origin;
+  const bool shown = at.kind == Origin::Kind::file && found != lines_.end() && at.line > 0 &&
+                     at.line <= found->second.size() && !may_hold_secret(at);
+  if (!shown) return hint.empty() ? out : out + fmt::format("  fix: {}\n", hint);
+
+  std::string line = found->second[at.line - 1];
+  if (!line.empty() && line.back() == '\r') line.pop_back();
+  const std::string before =
+      escape_control(std::string_view(line).substr(0, byte_of_column(line, at.column)));
+  if (display_width(before) >= snippet_columns_max) {
+    return hint.empty() ? out : out + fmt::format("  fix: {}\n", hint);
+  }
+  const size_t width = std::clamp<size_t>(at.width, 1, snippet_columns_max);
+  out += fmt::format("  {:>3} | {}\n", at.line, escape_control(line, snippet_columns_max));
+  out += fmt::format("      | {}{}{}{}\n", std::string(display_width(before), ' '),
+                     std::string(width, '^'), hint.empty() ? "" : " ", hint);
+  return out;
+}
+
+}  // namespace sluice::cli

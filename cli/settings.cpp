@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/settings.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "cli/settings_parts.hpp"
+#include "cli/text.hpp"
+
+namespace sluice::cli {
+namespace {
+
+/// Standard input can be read once, and from a terminal only when that is allowed.
+void check_standard_input(const FlagValues& flags, Problems& problems) {
+  std::vector<Setting<std::string>> readers;
+  for (const char* flag : {"config", "clickhouse-password-file"}) {
+    for (const auto& given : flags.all(flag)) {
+      if (given.value == "-") readers.push_back(given);
+    }
+  }
+  if (readers.size() > 1) {
+    problems.add(readers.back().origin, "standard input is already read by " + readers.front().origin.name,
+                 "name a file for one of them");
+  }
+  if (!readers.empty() && flags.has("no-input") && ::isatty(STDIN_FILENO) == 1) {
+    problems.add(readers.front().origin, "standard input is a terminal, and --no-input forbids to read it",
+                 "give it a file");
+  }
+}
+
+void check_version(TableReader& reader) {
+  const ConfigValue* version = reader.find("config_version");
+  if (version == nullptr) return;
+  if (version->kind != ConfigValue::Kind::integer || version->integer < 1) {
+    return reader.problem(*version, "config_version", "expected 1");
+  }
+  if (version->integer > 1) {
+    reader.problem(*version, "config_version", "needs a later version of sluice; this one knows 1");
+  }
+}
+
+void read_observe(const ConfigValue& table, bool flag_given, OutputSettings& out,
+                  Problems& problems) {
+  TableReader reader(table, "observe", problems);
+  reader.later("metrics_listen");
+  Setting<LogFormat> format{LogFormat::automatic, {}};
+  reader.choice<LogFormat>(
+      "log_format",
+      {{"auto", LogFormat::automatic}, {"text", LogFormat::text}, {"json", LogFormat::json}}, format);
+  reader.finish();
+  if (!flag_given) out.log_format = format.value;
+}
+
+void warn_about_trust(Settings& settings) {
+  if (!settings.kafka.verify_tls.value) {
+    settings.warnings.push_back(fmt::format("the certificates of Kafka's brokers are not verified ({})",
+                                            settings.kafka.verify_tls.origin.place()));
+  }
+  if (!settings.clickhouse.verify_tls.value) {
+    settings.warnings.push_back(fmt::format("the certificate of ClickHouse is not verified ({})",
+                                            settings.clickhouse.verify_tls.origin.place()));
+  }
+}
+
+/// What a run cannot do without. Asked last: a broken file explains why something is missing.
+void check_needed(const Invocation& invocation, const Settings& settings, Problems& problems) {
+  if (!problems.empty()) return;
+  const auto missing = [&](Errc code, std::string message, std::string hint) {
+    const bool usage = code == Errc::usage;
+    problems.add(Problem{code, usage ? "usage" : "config", {}, std::move(message), std::move(hint)});
+  };
+  if (settings.pipelines.empty()) {
+    if (settings.config_files.empty()) {
+      return missing(Errc::usage, "nothing to do: there is no configuration file and no --topic",
+                     "write ./sluice.toml, or give --topic NAME --table DB.TABLE");
+    }
+    if (invocation.arguments.empty()) {
+      return missing(Errc::config, "the configuration has no enabled pipeline",
+                     "add a table [pipelines.NAME] with topic and table");
+    }
+    return missing(Errc::usage, "no enabled pipeline has a name like that",
+                   "check the names in the configuration");
+  }
+  if (settings.kafka.brokers.value.empty()) {
+    missing(Errc::config, "no Kafka broker is named",
+            "give --brokers host:port, or set brokers in [kafka]");
+  }
+  if (settings.clickhouse.urls.value.empty()) {
+    missing(Errc::config, "no ClickHouse server is named",
+            "give --clickhouse http://host:8123/database, or set url in [clickhouse]");
+  }
+}
+
+}  // namespace
+
+ConfigValue secret_reference(const std::string& kind, const std::string& name,
+                             const Origin& origin) {
+  ConfigValue table = ConfigValue::make_table(origin);
+  table.entries.push_back({kind, origin, ConfigValue::make_text(name, origin)});
+  return table;
+}
+
+std::optional<std::pair<std::string, std::string>> split_assignment(
+    const Setting<std::string>& given, std::string_view example, Problems& problems) {
+  const size_t equals = given.value.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    problems.add(given.origin, "expected KEY=VALUE", fmt::format("write it like {}", example));
+    return std::nullopt;
+  }
+  return std::pair(std::string(trim(given.value.substr(0, equals))), given.value.substr(equals + 1));
+}
+
+void refuse_secret_on_argv(const Origin& origin, std::string_view what, std::string hint,
+                           Problems& problems) {
+  problems.add(Problem{Errc::usage, "secret-on-argv", origin,
+                       fmt::format("{} does not belong on the command line, where every user of "
+                                   "this machine can read it",
+                                   escape_control(what, 64)),
+                       std::move(hint)});
+}
+
+Settings read_settings(const Invocation& invocation, const Environment& environment,
+                       const std::string& system_folder, WallTime now, Problems& problems) {
+  const FlagValues& flags = invocation.flags;
+  Settings settings;
+  settings.output = read_output_settings(flags, environment, problems);
+  check_standard_input(flags, problems);
+  const ConfigFiles files =
+      read_config_files(flags.all("config"), environment, system_folder, problems);
+  settings.config_files = files.used;
+
+  ConfigValue root = ConfigValue::make_table({});
+  underlay_clickhouse(environment, root);
+  merge(root, files.root);
+  overlay_kafka(flags, environment, root, settings.warnings, problems);
+  overlay_clickhouse(flags, environment, root, problems);
+
+  TableReader reader(root, "", problems);
+  check_version(reader);
+  Setting<bool> allow_unsafe;
+  reader.boolean("allow_unsafe_kafka_properties", allow_unsafe);
+  if (const ConfigValue* kafka = reader.table("kafka")) {
+    read_kafka(*kafka, allow_unsafe.value, settings.kafka, problems);
+  }
+  if (const ConfigValue* clickhouse = reader.table("clickhouse")) {
+    read_clickhouse(*clickhouse, settings.clickhouse, problems);
+  }
+  if (const ConfigValue* observe = reader.table("observe")) {
+    read_observe(*observe, flags.has("log-format"), settings.output, problems);
+  }
+  reader.later("registry");
+  reader.later("destinations");
+  (void)reader.table("defaults");
+  (void)reader.table("pipelines");
+  reader.finish();
+  read_run(flags, now, settings.run, problems);
+  read_pipelines(invocation, root, settings.clickhouse.database.value, now, settings, problems);
+  warn_about_trust(settings);
+  check_needed(invocation, settings, problems);
+  return settings;
+}
+
+}  // namespace sluice::cli

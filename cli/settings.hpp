@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/config_file.hpp"
+#include "cli/environment.hpp"
+#include "cli/flags.hpp"
+#include "cli/origin.hpp"
+#include "cli/problem.hpp"
+#include "cli/secret.hpp"
+#include "core/clickhouse/sink.hpp"
+#include "core/pipeline/pipeline.hpp"
+
+/// Everything a run is told: flags, then SLUICE_* environment, then files, then defaults, resolved
+/// once into one Settings in which every value knows where it came from. No other part of the
+/// program reads flags, the environment or configuration files.
+namespace sluice::cli {
+
+/// A librdkafka property: plain, or a reference to a secret.
+struct KafkaProperty {
+  std::string key;
+  std::string value;       ///< unless `secret` is given
+  SecretReference secret;
+  Origin origin;
+};
+
+struct KafkaSettings {
+  Setting<std::string> brokers;
+  /// In the order to hand over: client_id and [kafka.security] first, then passthrough, so that
+  /// the passthrough wins.
+  std::vector<KafkaProperty> properties;
+  Setting<bool> allow_unsafe_properties;
+  Setting<bool> allow_plaintext_auth;
+  Setting<bool> verify_tls{true, {}};
+};
+
+struct ClickHouseSettings {
+  Setting<std::vector<std::string>> urls;  ///< tried in order
+  Setting<std::string> database{"default", {}};
+  Setting<std::string> user{"default", {}};
+  SecretReference password;
+  Setting<clickhouse::Compression> compression{clickhouse::Compression::automatic, {}};
+  Setting<Milliseconds> timeout{Milliseconds(120'000), {}};
+  Setting<std::string> ca_file;
+  Setting<std::string> proxy;  ///< of the environment: for https only, and not for NO_PROXY's hosts
+  Setting<bool> verify_tls{true, {}};
+  Setting<bool> allow_plaintext_auth;
+  std::vector<std::pair<std::string, Setting<std::string>>> settings;
+};
+
+struct RejectSettings {
+  Setting<std::string> topic;
+  Setting<std::string> file;
+  Setting<uint64_t> max;  ///< 0: no limit
+
+  [[nodiscard]] bool given() const { return !topic.value.empty() || !file.value.empty(); }
+  /// "topic:orders.rejects", "file:/var/lib/…", or nothing.
+  [[nodiscard]] std::string describe() const;
+};
+
+struct PipelineSettings {
+  std::string name;
+  Origin origin;  ///< of the pipeline's table in a file, or of --topic
+  Setting<bool> disabled;
+  Setting<std::string> topic;
+  Setting<std::string> table;  ///< "db.table", the database filled in
+  Setting<std::string> group;
+  Setting<StartAt> start;
+  Setting<OnError> on_error{OnError::stop, {}};
+  RejectSettings reject;
+  Setting<uint64_t> batch_rows{250'000, {}};
+  Setting<uint64_t> batch_bytes{64ull << 20, {}};
+  Setting<Milliseconds> batch_age{Milliseconds(1000), {}};
+  Setting<uint64_t> senders{2, {}};
+  Setting<uint64_t> record_bytes_max{16ull << 20, {}};
+  Setting<UnknownFields> unknown_fields{UnknownFields::ignore, {}};
+  Setting<Nulls> nulls{Nulls::column_default, {}};
+
+  [[nodiscard]] std::string database() const;
+  [[nodiscard]] std::string table_name() const;
+};
+
+/// What holds for the run as a whole.
+struct RunSettings {
+  Setting<uint64_t> memory{256ull << 20, {}};
+  Setting<Milliseconds> retry_time_max{Milliseconds(300'000), {}};
+  std::optional<Milliseconds> duration_max;
+  std::optional<uint64_t> rows_max;
+  std::optional<uint64_t> bytes_max;
+  std::optional<WallTime> until;
+  bool start_is_explicit = false;
+  bool rejects_ok = false;
+  bool fail_fast = false;
+  bool stats = false;
+  int no_data_exit_code = 0;
+  std::vector<std::string> times_read;  ///< "--until 2026-11-21 is 2026-11-21T00:00:00Z"
+};
+
+enum class OutputFormat : uint8_t { text, json, jsonl };
+enum class ProgressMode : uint8_t { automatic, bar, line, json, none };
+enum class ColorMode : uint8_t { automatic, always, never };
+enum class LogFormat : uint8_t { automatic, text, json };
+
+struct OutputSettings {
+  OutputFormat format = OutputFormat::text;
+  ProgressMode progress = ProgressMode::automatic;
+  std::optional<Milliseconds> progress_interval;
+  std::vector<std::string> summary_files;
+  Setting<ColorMode> color{ColorMode::automatic, {}};
+  LogFormat log_format = LogFormat::automatic;
+  std::string log_file;
+  bool quiet = false;
+  int verbosity = 0;  ///< 0 … 3
+  bool annotations = false;
+};
+
+struct Settings {
+  KafkaSettings kafka;
+  ClickHouseSettings clickhouse;
+  std::vector<PipelineSettings> pipelines;  ///< of this run, enabled ones only
+  RunSettings run;
+  OutputSettings output;
+  std::vector<std::string> config_files;  ///< in use
+  std::vector<std::string> warnings;
+};
+
+/// Where the machine keeps its configuration; a test has its own.
+inline constexpr const char* system_config_folder = "/etc/sluice";
+
+/// How and where to show things. Needed first, and apart from the rest, so that even a broken
+/// configuration is reported in the format that was asked for.
+[[nodiscard]] OutputSettings read_output_settings(const FlagValues& flags,
+                                                  const Environment& environment,
+                                                  Problems& problems);
+
+/// Reads everything. What is wrong is in `problems`, all of it; then the result must not be used.
+/// `flags` must already have what the environment says (add_environment_flags).
+[[nodiscard]] Settings read_settings(const Invocation& invocation, const Environment& environment,
+                                     const std::string& system_folder, WallTime now,
+                                     Problems& problems);
+
+}  // namespace sluice::cli

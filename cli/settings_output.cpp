@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "cli/settings_parts.hpp"
+#include "cli/text.hpp"
+
+namespace sluice::cli {
+namespace {
+
+void read_summary_files(const FlagValues& flags, OutputSettings& out, Problems& problems) {
+  for (const Setting<std::string>& file : flags.all("summary-file")) {
+    const std::string& path = file.value;
+    const bool known = path.ends_with(".json") || path.ends_with(".prom") || path.ends_with(".md");
+    if (!known) {
+      problems.add(file.origin, fmt::format("'{}' has no known ending", escape_control(path, 200)),
+                   "name it .json, .prom or .md");
+    }
+    out.summary_files.push_back(path);
+  }
+}
+
+void read_verbosity(const FlagValues& flags, OutputSettings& out, Problems& problems) {
+  const auto quiet = flags.last("quiet");
+  const auto verbose = flags.last("verbose");
+  const bool both = quiet && verbose && quiet->origin.kind == verbose->origin.kind;
+  if (both) problems.add(quiet->origin, "excludes --verbose", "leave one of them out");
+  out.quiet = quiet && (!verbose || quiet->origin.kind >= verbose->origin.kind);
+  out.verbosity = out.quiet ? 0 : static_cast<int>(std::min<size_t>(flags.all("verbose").size(), 3));
+}
+
+void read_annotations(TableReader& reader, const Environment& environment, OutputSettings& out) {
+  Setting<bool> annotations{environment.get("GITHUB_ACTIONS") == "true", {}};
+  reader.choice<bool>("annotations", {{"github", true}, {"none", false}}, annotations);
+  out.annotations = annotations.value;
+}
+
+}  // namespace
+
+ConfigValue flags_as_table(const FlagValues& flags) {
+  ConfigValue table = ConfigValue::make_table({});
+  for (const Flag& flag : all_flags()) {
+    const auto given = flags.last(flag.name);
+    if (!given) continue;
+    table.entries.push_back({std::string(flag.name), given->origin,
+                             ConfigValue::make_text(given->value, given->origin)});
+  }
+  return table;
+}
+
+OutputSettings read_output_settings(const FlagValues& flags, const Environment& environment,
+                                    Problems& problems) {
+  OutputSettings out;
+  const ConfigValue table = flags_as_table(flags);
+  TableReader reader(table, "", problems);
+  Setting<OutputFormat> format{out.format, {}};
+  reader.choice<OutputFormat>(
+      "output",
+      {{"text", OutputFormat::text}, {"json", OutputFormat::json}, {"jsonl", OutputFormat::jsonl}},
+      format);
+  out.format = format.value;
+  Setting<ProgressMode> progress{out.progress, {}};
+  reader.choice<ProgressMode>("progress",
+                              {{"auto", ProgressMode::automatic},
+                               {"bar", ProgressMode::bar},
+                               {"line", ProgressMode::line},
+                               {"json", ProgressMode::json},
+                               {"none", ProgressMode::none}},
+                              progress);
+  out.progress = progress.value;
+  Setting<Milliseconds> interval;
+  reader.duration("progress-interval", interval);
+  if (interval.origin.kind != Origin::Kind::built_in) {
+    out.progress_interval = std::max(interval.value, Milliseconds(50));
+  }
+  reader.choice<ColorMode>("color",
+                           {{"auto", ColorMode::automatic},
+                            {"always", ColorMode::always},
+                            {"never", ColorMode::never}},
+                           out.color);
+  Setting<LogFormat> log_format{out.log_format, {}};
+  reader.choice<LogFormat>(
+      "log-format",
+      {{"auto", LogFormat::automatic}, {"text", LogFormat::text}, {"json", LogFormat::json}},
+      log_format);
+  out.log_format = log_format.value;
+  Setting<std::string> log_file;
+  reader.text("log-file", log_file);
+  out.log_file = log_file.value;
+  read_summary_files(flags, out, problems);
+  read_verbosity(flags, out, problems);
+  read_annotations(reader, environment, out);
+  return out;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "cli/settings_parts.hpp"
+#include "cli/text.hpp"
+#include "cli/units.hpp"
+
+namespace sluice::cli {
+namespace {
+
+constexpr uint64_t memory_min = 16ull << 20;
+
+void read_limits(TableReader& reader, RunSettings& out) {
+  constexpr uint64_t unlimited = UINT64_MAX;
+  Setting<Milliseconds> duration;
+  Setting<uint64_t> rows;
+  Setting<uint64_t> bytes;
+  reader.duration("max-duration", duration);
+  reader.count("max-rows", 1, unlimited, rows);
+  reader.size("max-bytes", 1, bytes);
+  const auto given = [](const auto& setting) {
+    return setting.origin.kind != Origin::Kind::built_in;
+  };
+  if (given(duration)) out.duration_max = duration.value;
+  if (given(rows)) out.rows_max = rows.value;
+  if (given(bytes)) out.bytes_max = bytes.value;
+}
+
+/// People leave the zone out and mean their own: say which moment was understood.
+void echo_time(std::string_view flag, const std::string& text, WallTime time, RunSettings& out) {
+  out.times_read.push_back(fmt::format("{} {} is {}", flag, escape_control(text, 64), utc_seconds(time)));
+}
+
+void read_until(const FlagValues& flags, WallTime now, RunSettings& out, Problems& problems) {
+  const auto until = flags.last("until");
+  if (!until || until->value == "start") return;
+  out.until = parse_time(until->value, now);
+  if (out.until) return echo_time("--until", until->value, *out.until, out);
+  problems.add(until->origin,
+               fmt::format("'{}' is neither start nor a time", escape_control(until->value, 64)),
+               std::string(time_example));
+}
+
+}  // namespace
+
+std::optional<StartAt> parse_start(const std::string& text, WallTime now) {
+  if (text == "earliest") return StartAt{StartAt::Kind::earliest, {}};
+  if (text == "end") return StartAt{StartAt::Kind::end, {}};
+  const auto time = parse_time(text, now);
+  if (!time) return std::nullopt;
+  return StartAt{StartAt::Kind::time, *time};
+}
+
+void read_run(const FlagValues& flags, WallTime now, RunSettings& out, Problems& problems) {
+  const ConfigValue table = flags_as_table(flags);
+  TableReader reader(table, "", problems);
+  reader.size("memory", memory_min, out.memory);
+  reader.duration("retry-max-time", out.retry_time_max);
+  read_limits(reader, out);
+  read_until(flags, now, out, problems);
+  Setting<uint64_t> no_data;
+  reader.count("no-data-exit-code", 0, 125, no_data);
+  out.no_data_exit_code = static_cast<int>(no_data.value);
+  out.rejects_ok = flags.has("rejects-ok");
+  out.fail_fast = flags.has("fail-fast");
+  out.stats = flags.has("stats");
+  if (const auto from = flags.last("from")) {
+    out.start_is_explicit = true;
+    const auto start = parse_start(from->value, now);
+    if (start && start->kind == StartAt::Kind::time) {
+      echo_time("--from", from->value, start->time, out);
+    }
+  }
+}
+
+}  // namespace sluice::cli

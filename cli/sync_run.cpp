@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/sync_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "cli/exit_code.hpp"
+#include "cli/reject_file.hpp"
+#include "cli/text.hpp"
+
+namespace sluice::cli {
+namespace {
+
+constexpr size_t threads_max = 8;
+constexpr uint64_t queue_share = 4;  ///< one part in so many of the memory is for read queues
+
+uint64_t random_bits() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
+}
+
+PipelineReport not_started(const PipelineSettings& pipeline) {
+  PipelineReport report;
+  report.name = pipeline.name;
+  return report;
+}
+
+PipelineReport not_opened(const PipelineSettings& pipeline, Error error) {
+  PipelineReport report = not_started(pipeline);
+  report.error = std::move(error);
+  return report;
+}
+
+/// librdkafka's own messages: mostly about connections, which the pipeline judges by itself.
+kafka::LogCallback log_of(Console& console, const std::string& pipeline) {
+  return [&console, pipeline](int level, std::string_view text) {
+    constexpr int syslog_error = 3;
+    const bool serious = level <= syslog_error && !console.human();
+    console.log().write(serious ? LogLevel::warning : LogLevel::debug, "librdkafka",
+                        {{"pipeline", pipeline}, {"text", std::string(text)}});
+  };
+}
+
+}  // namespace
+
+struct SyncRunner::Opened {
+  std::unique_ptr<Source> source;
+  std::unique_ptr<Sink> sink;
+  std::unique_ptr<RejectSink> rejects;
+};
+
+SyncRunner::SyncRunner(const Settings& settings, const Connections& connections, Console& console,
+                       const Clock& clock, std::string run_id)
+    : settings_(settings),
+      connections_(connections),
+      console_(console),
+      clock_(clock),
+      run_id_(std::move(run_id)),
+      threads_(std::min(threads_max, settings.pipelines.size())),
+      memory_each_(settings.run.memory.value / std::max<size_t>(threads_, 1)) {
+  for (const PipelineSettings& pipeline : settings.pipelines) {
+    watches_.emplace_back(console, pipeline);
+    PipelineResult result;
+    result.topic = pipeline.topic.value;
+    result.table = pipeline.table.value;
+    result.reject_sink = pipeline.reject.describe();
+    if (pipeline.origin.kind == Origin::Kind::file) result.place = pipeline.origin.place();
+    result.report = not_started(pipeline);
+    results_.push_back(std::move(result));
+  }
+}
+
+Milliseconds SyncRunner::elapsed() const {
+  return std::chrono::duration_cast<Milliseconds>(clock_.now() - started_);
+}
+
+RunReport SyncRunner::run(std::stop_source stop, const std::function<int()>& signal) {
+  RunReport run;
+  run.run_id = run_id_;
+  run.until = settings_.run.until;
+  run.started_at = clock_.wall();
+  started_ = clock_.now();
+  std::vector<std::pair<std::string, LiveCounts*>> shown;
+  for (size_t index = 0; index < watches_.size(); ++index) {
+    shown.emplace_back(settings_.pipelines[index].name, &watches_[index].counts());
+  }
+  console_.start_progress(std::move(shown));
+  {
+    std::vector<std::jthread> threads;
+    for (size_t count = 0; count < threads_; ++count) {
+      threads.emplace_back([&] { run_next(stop, signal); });
+    }
+  }
+  console_.stop_progress();
+  run.finished_at = clock_.wall();
+  run.duration = elapsed();
+  run.pipelines = std::move(results_);
+  return run;
+}
+
+void SyncRunner::run_next(std::stop_source& stop, const std::function<int()>& signal) {
+  for (size_t index = next_++; index < results_.size(); index = next_++) {
+    const PipelineSettings& pipeline = settings_.pipelines[index];
+    PipelineWatch& watch = watches_[index];
+    PipelineReport report = run_pipeline(pipeline, watch, stop.get_token());
+    const int code = exit_code_of(report, {settings_.run.rejects_ok, signal()});
+    watch.finished(report, code);
+    if (report.error) console_.error(*report.error, pipeline.name, results_[index].place);
+    const bool stops_others = report.error.has_value() && settings_.run.fail_fast;
+    results_[index].report = std::move(report);
+    results_[index].exit_code = code;
+    if (stops_others) stop.request_stop();
+  }
+}
+
+PipelineReport SyncRunner::run_pipeline(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                        const std::stop_token& stop) {
+  PipelineReport unstarted = not_started(pipeline);
+  unstarted.interrupted = stop.stop_requested();
+  unstarted.limit_reached = settings_.run.duration_max && elapsed() >= *settings_.run.duration_max;
+  if (unstarted.interrupted || unstarted.limit_reached) return unstarted;
+  watch.counts().phase = Phase::starting;
+  auto opened = open(pipeline, watch);
+  if (!opened) return not_opened(pipeline, std::move(opened).error());
+  CountingSink sink(*opened->sink, watch.counts().batches_in_flight);
+  const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
+  PipelineReport report = run_sync(options_of(pipeline), ports, stop);
+  report.name = pipeline.name;
+  return report;
+}
+
+kafka::ClusterOptions SyncRunner::cluster_of(const PipelineSettings& pipeline) const {
+  kafka::ClusterOptions cluster = connections_.cluster;
+  cluster.log = log_of(console_, pipeline.name);
+  return cluster;
+}
+
+Result<SyncRunner::Opened> SyncRunner::open(const PipelineSettings& pipeline,
+                                            PipelineWatch& watch) {
+  const kafka::ClusterOptions cluster = cluster_of(pipeline);
+  kafka::SourceOptions source;
+  source.topic = pipeline.topic.value;
+  source.group = pipeline.group.value;
+  source.queue_bytes_max = memory_each_ / queue_share;
+  source.unavailable_max = settings_.run.retry_time_max.value;
+  Opened opened;
+  opened.source = TRY(kafka::open_source(cluster, source));
+  opened.sink = TRY(open_sink(pipeline, watch));
+  // Not for on_error = stop: what is never used must not be able to fail.
+  if (pipeline.on_error.value != OnError::reject) return opened;
+  if (!pipeline.reject.topic.value.empty()) {
+    opened.rejects = TRY(kafka::open_reject_topic(cluster, pipeline.reject.topic.value, run_id_));
+  } else {
+    opened.rejects = TRY(open_reject_file(pipeline.reject.file.value, run_id_, clock_));
+  }
+  return opened;
+}
+
+Result<std::unique_ptr<Sink>> SyncRunner::open_sink(const PipelineSettings& pipeline,
+                                                    PipelineWatch& watch) {
+  clickhouse::SinkOptions options;
+  options.database = pipeline.database();
+  options.table = pipeline.table_name();
+  options.senders = static_cast<unsigned>(pipeline.senders.value);
+  options.retry.time_max = settings_.run.retry_time_max.value;
+  for (size_t index = 0;; ++index) {
+    const clickhouse::ServerOptions& server = connections_.servers[index];
+    auto sink = clickhouse::open_sink(server, options, watch, clock_);
+    const bool last = index + 1 == connections_.servers.size();
+    if (sink.ok() || last || sink.error().code != Errc::unavailable) return sink;
+    console_.warning(pipeline.name, "clickhouse-next-server",
+                     fmt::format("{}; trying {}", sink.error().message,
+                                 connections_.servers[index + 1].url));
+  }
+}
+
+PipelineOptions SyncRunner::options_of(const PipelineSettings& pipeline) const {
+  const RunSettings& run = settings_.run;
+  PipelineOptions options;
+  options.name = pipeline.name;
+  options.topic = pipeline.topic.value;
+  options.group = pipeline.group.value;
+  options.run_id = run_id_;
+  options.start = pipeline.start.value;
+  options.start_is_explicit = run.start_is_explicit;
+  options.batch = {pipeline.batch_rows.value, pipeline.batch_bytes.value, pipeline.batch_age.value};
+  options.memory_max = memory_each_ - memory_each_ / queue_share;
+  options.record_bytes_max = pipeline.record_bytes_max.value;
+  options.on_error = pipeline.on_error.value;
+  options.rejects_max = pipeline.reject.max.value;
+  options.decode.unknown_fields = pipeline.unknown_fields.value;
+  options.decode.nulls = pipeline.nulls.value;
+  options.unavailable_max = run.retry_time_max.value;
+  // The limit is the run's: pipelines that had to wait for their turn have less of it.
+  if (run.duration_max) options.duration_max = std::max(*run.duration_max - elapsed(), Milliseconds(1));
+  options.rows_max = run.rows_max;
+  options.bytes_max = run.bytes_max;
+  options.until = run.until;
+  options.seed = random_bits();
+  return options;
+}
+
+std::string make_run_id(WallTime now) {
+  static constexpr std::string_view digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  constexpr int time_digits = 10;
+  constexpr int random_digits = 6;
+  const auto milliseconds = static_cast<uint64_t>(now.time_since_epoch().count());
+  const uint64_t random = random_bits();
+  std::string id;
+  for (int digit = time_digits - 1; digit >= 0; --digit) id += digits[(milliseconds >> (5 * digit)) & 31u];
+  for (int digit = 0; digit < random_digits; ++digit) id += digits[(random >> (5 * digit)) & 31u];
+  return id;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "cli/connections.hpp"
+#include "cli/console.hpp"
+#include "cli/report.hpp"
+#include "cli/settings.hpp"
+#include "cli/watch.hpp"
+
+namespace sluice::cli {
+
+/// Runs the pipelines of a `sync`, each on a thread of its own, at most eight at once. One that
+/// fails leaves the others alone, unless --fail-fast.
+class SyncRunner {
+ public:
+  /// Everything given outlives the runner.
+  SyncRunner(const Settings& settings, const Connections& connections, Console& console,
+             const Clock& clock, std::string run_id);
+
+  /// `signal` says which signal asked to stop, 0 for none.
+  [[nodiscard]] RunReport run(std::stop_source stop, const std::function<int()>& signal);
+
+ private:
+  struct Opened;
+
+  void run_next(std::stop_source& stop, const std::function<int()>& signal);
+  [[nodiscard]] PipelineReport run_pipeline(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                            const std::stop_token& stop);
+  [[nodiscard]] Result<Opened> open(const PipelineSettings& pipeline, PipelineWatch& watch);
+  [[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const PipelineSettings& pipeline,
+                                                        PipelineWatch& watch);
+  [[nodiscard]] PipelineOptions options_of(const PipelineSettings& pipeline) const;
+  [[nodiscard]] kafka::ClusterOptions cluster_of(const PipelineSettings& pipeline) const;
+  [[nodiscard]] Milliseconds elapsed() const;
+
+  const Settings& settings_;
+  const Connections& connections_;
+  Console& console_;
+  const Clock& clock_;
+  const std::string run_id_;
+  const size_t threads_;
+  const uint64_t memory_each_;
+  TimePoint started_{};
+  std::deque<PipelineWatch> watches_;
+  std::vector<PipelineResult> results_;
+  std::atomic<size_t> next_{0};
+};
+
+/// "01JD6K7M3V0Q9TZ2": the time and some randomness, so that runs sort by their start.
+[[nodiscard]] std::string make_run_id(WallTime now);
+
+}  // namespace sluice::cli

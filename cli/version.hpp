@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+namespace sluice::cli {
+
+/// "0.1.0"
+[[nodiscard]] std::string_view version_number();
+/// The lines of --version.
+[[nodiscard]] std::string version_text();
+/// The same for -o json.
+[[nodiscard]] nlohmann::ordered_json version_json();
+
+}  // namespace sluice::cli

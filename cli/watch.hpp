@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "cli/console.hpp"
+#include "cli/progress.hpp"
+#include "cli/settings.hpp"
+#include "core/pipeline/ports.hpp"
+
+namespace sluice::cli {
+
+/// "resuming from committed offsets on 6 partitions (lag 4,602)",
+/// "starting at earliest on 6 partitions (4,602 records): the group has no offsets", or both.
+[[nodiscard]] std::string start_line(std::span<const Observer::Assignment> partitions,
+                                     const StartAt& start);
+
+/// Watches one pipeline for the console.
+class PipelineWatch final : public Observer {
+ public:
+  PipelineWatch(Console& console, const PipelineSettings& pipeline)
+      : console_(console), pipeline_(pipeline) {}
+
+  [[nodiscard]] LiveCounts& counts() { return counts_; }
+  void finished(const PipelineReport& report, int exit_code);
+
+  void assigned(std::span<const Assignment> partitions) override;
+  void revoked(std::span<const PartitionId> partitions, bool lost) override;
+  void inserted(const Inserted& insert) override;
+  void retrying(const Insert& insert, uint32_t attempt, Milliseconds wait,
+                const Error& error) override;
+  void rejected(const RejectedRecord& record) override;
+  void committed(std::span<const CommitOutcome> offsets) override;
+  void warning(std::string_view slug, std::string_view message) override;
+  void progress(const Progress& progress) override { counts_.take(progress); }
+
+ private:
+  Console& console_;
+  const PipelineSettings& pipeline_;
+  LiveCounts counts_;
+  std::atomic<bool> assigned_before_{false};
+  std::atomic<uint64_t> rejects_told_{0};
+};
+
+/// Passes a Sink's calls on and counts the batches that are under way.
+class CountingSink final : public Sink {
+ public:
+  CountingSink(Sink& sink, std::atomic<int64_t>& under_way) : sink_(sink), under_way_(under_way) {}
+
+  [[nodiscard]] bool has_room() const override { return sink_.has_room(); }
+  void submit(const Insert& insert) override {
+    ++under_way_;
+    sink_.submit(insert);
+  }
+  std::vector<InsertOutcome> collect(Milliseconds wait) override {
+    auto outcomes = sink_.collect(wait);
+    under_way_ -= static_cast<int64_t>(outcomes.size());
+    return outcomes;
+  }
+  Result<Table> describe() override { return sink_.describe(); }
+  Result<bool> has_rows() override { return sink_.has_rows(); }
+  void cancel() override { sink_.cancel(); }
+
+ private:
+  Sink& sink_;
+  std::atomic<int64_t>& under_way_;
+};
+
+}  // namespace sluice::cli

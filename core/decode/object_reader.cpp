@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/decode/object_reader.hpp"
+
+#include <simdjson.h>
+
+#include <vector>
+
+#include "core/base/check.hpp"
+#include "core/decode/append_null.hpp"
+#include "core/decode/append_scalar.hpp"
+#include "core/decode/json_text.hpp"
+
+namespace sluice {
+
+namespace json = simdjson::ondemand;
+
+struct ObjectReader::Parser {
+  json::parser parser;
+};
+
+/// One pass over one record.
+class ObjectReader::Walk {
+ public:
+  /// simdjson sees `parsed`, which has a token wherever `original` has one.
+  Walk(ObjectReader& reader, const char* original, const char* parsed, Block* block)
+      : reader_(reader), original_(original), parsed_(parsed), block_(block) {}
+
+  Fault read_root(json::document& document);
+
+ private:
+  Fault read_field(std::string_view name, json::value& value);
+  Fault read_column(size_t index, json::value& value);
+  Fault append(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
+  Fault append_container(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
+  Fault append_plain(const ValuePlan& plan, json::value& value, Column& column);
+  Fault append_array(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
+  Fault append_map(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
+  Fault append_tuple(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
+  Fault append_named_tuple(const ValuePlan& plan, json::value& value, Column& column,
+                           uint32_t depth);
+  Fault append_raw(json::value& value, Column& column, uint32_t depth);
+  Fault skip(json::value& value, uint32_t depth);
+  Fault read_token(std::string_view token, Scalar& scalar) const;
+
+  template <class Visit>
+  Fault for_each_field(json::object& object, Visit visit);
+  template <class Visit>
+  Fault for_each_element(json::value& value, uint32_t depth, Visit visit);
+  Fault enter_object(json::value& value, uint32_t depth, json::object& object) const;
+
+  [[nodiscard]] const DecodeOptions& options() const { return reader_.options_; }
+  [[nodiscard]] const char* original(const char* parsed) const {
+    return original_ + (parsed - parsed_);
+  }
+
+  ObjectReader& reader_;
+  const char* original_;
+  const char* parsed_;
+  Block* block_;  // nullptr: only check
+  uint32_t fields_ = 0;
+  std::vector<bool> seen_;
+  std::string name_;  // of the current field of the record, where it has escapes
+};
+
+namespace {
+
+Fault fault_of(simdjson::error_code error) {
+  CHECK(error != simdjson::MEMALLOC);
+  return error == simdjson::DEPTH_ERROR ? Fault::too_deep : Fault::not_json;
+}
+
+char first_character(json::value& value) { return value.raw_json_token().front(); }
+
+bool is_container(char first) { return first == '{' || first == '['; }
+
+/// A copy in which bytes that are not ASCII are, followed by padding. All tokens stay in place.
+void copy_as_ascii(std::string_view text, std::string& copy) {
+  copy.assign(text);
+  for (char& c : copy) {
+    if (static_cast<unsigned char>(c) >= 0x80) c = '?';
+  }
+  copy.append(text_padding, '\0');
+}
+
+}  // namespace
+
+ObjectReader::ObjectReader(const RowPlan& plan, const DecodeOptions& options,
+                           UnknownFieldNames& unknown)
+    : plan_(plan), options_(options), unknown_(unknown), parser_(std::make_unique<Parser>()) {}
+
+ObjectReader::~ObjectReader() = default;
+
+Fault ObjectReader::read(std::string_view text, Block& block) { return run(text, &block); }
+
+Fault ObjectReader::check(std::string_view text) { return run(text, nullptr); }
+
+std::string_view ObjectReader::fault_type() const {
+  return fault_plan_ == nullptr ? std::string_view() : std::string_view(fault_plan_->type->name);
+}
+
+Fault ObjectReader::run(std::string_view text, Block* block) {
+  static_assert(text_padding >= simdjson::SIMDJSON_PADDING);
+  fault_name_.clear();
+  fault_plan_ = nullptr;
+  const char* parsed = text.data();
+  json::document document;
+  auto error =
+      parser_->parser.iterate(parsed, text.size(), text.size() + text_padding).get(document);
+  if (error == simdjson::UTF8_ERROR) {
+    // ClickHouse's reader stores any bytes in strings, so this is no fault.
+    copy_as_ascii(text, ascii_);
+    parsed = ascii_.data();
+    error = parser_->parser.iterate(parsed, text.size(), ascii_.size()).get(document);
+  }
+  if (error != simdjson::SUCCESS) return fault_of(error);
+  return Walk(*this, text.data(), parsed, block).read_root(document);
+}
+
+Fault ObjectReader::Walk::read_root(json::document& document) {
+  json::object object;
+  const auto error = document.get_object().get(object);
+  if (error == simdjson::INCORRECT_TYPE) return Fault::not_an_object;
+  if (error != simdjson::SUCCESS) return fault_of(error);
+  if (block_ == nullptr) seen_.resize(reader_.plan_.names().size());
+  const Fault fault = for_each_field(object, [&](const Scalar& key, json::value& value) {
+    std::string_view name = key.text;
+    if (key.escaped) {
+      name_.resize(key.text.size());
+      size_t size = 0;
+      const Fault bad_escape = unescape(key.text, name_.data(), size);
+      if (bad_escape != Fault::none) return bad_escape;
+      name = std::string_view(name_).substr(0, size);
+    }
+    return read_field(name, value);
+  });
+  if (fault != Fault::none) return fault;
+  // simdjson stops at the end of the object; anything may stand behind it.
+  return document.current_location().error() == simdjson::OUT_OF_BOUNDS ? Fault::none
+                                                                        : Fault::more_than_one;
+}
+
+Fault ObjectReader::Walk::read_field(std::string_view name, json::value& value) {
+  const size_t index = reader_.plan_.names().find(name);
+  Fault fault = Fault::none;
+  if (index != NameIndex::none) {
+    fault = read_column(index, value);
+  } else if (options().unknown_fields == UnknownFields::error) {
+    fault = Fault::unknown_field;
+  } else {
+    reader_.unknown_.number_of(name);
+    fault = skip(value, 2);
+  }
+  if (fault != Fault::none && reason_of(fault) != RejectReason::decode) reader_.fault_name_ = name;
+  return fault;
+}
+
+Fault ObjectReader::Walk::read_column(size_t index, json::value& value) {
+  const ValuePlan& plan = reader_.plan_.column(index);
+  const bool duplicate =
+      block_ == nullptr ? seen_[index] : block_->column(index).rows() != block_->rows();
+  if (duplicate) return Fault::duplicate_key;
+  const bool null = first_character(value) == 'n';
+  Fault fault = Fault::none;
+  if (block_ == nullptr) {
+    seen_[index] = true;
+    fault = skip(value, 2);
+    if (null && !plan.nullable && options().nulls == Nulls::reject) fault = Fault::null_refused;
+  } else if (null) {
+    fault = skip(value, 2);
+    if (fault == Fault::none) fault = append_null(reader_.plan_, index, options().nulls, *block_);
+  } else {
+    fault = append(plan, value, block_->column(index), 2);
+  }
+  if (fault != Fault::none && reader_.fault_plan_ == nullptr) reader_.fault_plan_ = &plan;
+  return fault;
+}
+
+/// `depth` is that of the value, were it a container.
+Fault ObjectReader::Walk::append(const ValuePlan& plan, json::value& value, Column& column,
+                                 uint32_t depth) {
+  const Fault fault = is_container(first_character(value))
+                          ? append_container(plan, value, column, depth)
+                          : append_plain(plan, value, column);
+  if (fault != Fault::none && reader_.fault_plan_ == nullptr) reader_.fault_plan_ = &plan;
+  return fault;
+}
+
+Fault ObjectReader::Walk::append_plain(const ValuePlan& plan, json::value& value, Column& column) {
+  Scalar scalar;
+  const Fault fault = read_token(value.raw_json_token(), scalar);
+  if (fault != Fault::none) return fault;
+  if (scalar.kind == Scalar::Kind::null) return append_null(plan, options().nulls, column);
+  return append_scalar(plan, scalar, column);
+}
+
+Fault ObjectReader::Walk::append_container(const ValuePlan& plan, json::value& value,
+                                           Column& column, uint32_t depth) {
+  const bool object = first_character(value) == '{';
+  if (plan.kind == TypeKind::string) return append_raw(value, column, depth);
+  if (plan.kind == TypeKind::array && !object) return append_array(plan, value, column, depth);
+  if (plan.kind == TypeKind::map && object) return append_map(plan, value, column, depth);
+  if (plan.kind != TypeKind::tuple) return Fault::wrong_kind;
+  const bool named = plan.names.size() != 0;
+  if (named != object) return Fault::wrong_kind;
+  return named ? append_named_tuple(plan, value, column, depth)
+               : append_tuple(plan, value, column, depth);
+}
+
+Fault ObjectReader::Walk::append_array(const ValuePlan& plan, json::value& value, Column& column,
+                                       uint32_t depth) {
+  const Fault fault = for_each_element(value, depth, [&](json::value& element) {
+    return append(plan.elements.front(), element, column.child(0), depth + 1);
+  });
+  if (fault == Fault::none) column.append_array();
+  return fault;
+}
+
+Fault ObjectReader::Walk::append_map(const ValuePlan& plan, json::value& value, Column& column,
+                                     uint32_t depth) {
+  json::object object;
+  Fault fault = enter_object(value, depth, object);
+  if (fault != Fault::none) return fault;
+  fault = for_each_field(object, [&](const Scalar& key, json::value& field) {
+    const Fault key_fault = append_scalar(plan.elements[0], key, column.child(0));
+    if (key_fault != Fault::none) return key_fault;
+    return append(plan.elements[1], field, column.child(1), depth + 1);
+  });
+  if (fault == Fault::none) column.append_array();
+  return fault;
+}
+
+Fault ObjectReader::Walk::append_tuple(const ValuePlan& plan, json::value& value, Column& column,
+                                       uint32_t depth) {
+  size_t index = 0;
+  const Fault fault = for_each_element(value, depth, [&](json::value& element) {
+    if (index == plan.elements.size()) return Fault::tuple_size;
+    const size_t current = index++;
+    return append(plan.elements[current], element, column.child(current), depth + 1);
+  });
+  if (fault != Fault::none) return fault;
+  if (index != plan.elements.size()) return Fault::tuple_size;
+  column.append_tuple();
+  return Fault::none;
+}
+
+/// Elements without a field get their type's zero; fields without an element are passed over.
+Fault ObjectReader::Walk::append_named_tuple(const ValuePlan& plan, json::value& value,
+                                             Column& column, uint32_t depth) {
+  json::object object;
+  Fault fault = enter_object(value, depth, object);
+  if (fault != Fault::none) return fault;
+  fault = for_each_field(object, [&](const Scalar& key, json::value& field) {
+    // ClickHouse reads escapes here by other rules than JSON's.
+    if (key.escaped) return Fault::escaped_tuple_key;
+    const size_t index = plan.names.find(key.text);
+    if (index == NameIndex::none) return skip(field, depth + 1);
+    if (column.child(index).rows() != column.rows()) return Fault::duplicate_key;
+    return append(plan.elements[index], field, column.child(index), depth + 1);
+  });
+  if (fault != Fault::none) return fault;
+  for (size_t index = 0; index < plan.elements.size(); ++index) {
+    if (column.child(index).rows() != column.rows()) continue;
+    fault = append_null(plan.elements[index], Nulls::column_default, column.child(index));
+    if (fault != Fault::none) return fault;
+  }
+  column.append_tuple();
+  return Fault::none;
+}
+
+/// A String takes an object or an array as the text it is.
+Fault ObjectReader::Walk::append_raw(json::value& value, Column& column, uint32_t depth) {
+  const char* begin = original(value.raw_json_token().data());
+  const Fault fault = skip(value, depth);
+  if (fault != Fault::none) return fault;
+  const char* end = find_closing_bracket(begin) + 1;
+  column.append_string({begin, static_cast<size_t>(end - begin)});
+  return Fault::none;
+}
+
+/// simdjson does not look into what is not asked for; this does.
+Fault ObjectReader::Walk::skip(json::value& value, uint32_t depth) {
+  const char first = first_character(value);
+  if (first == '[') {
+    return for_each_element(value, depth,
+                            [&](json::value& element) { return skip(element, depth + 1); });
+  }
+  if (first == '{') {
+    json::object object;
+    const Fault fault = enter_object(value, depth, object);
+    if (fault != Fault::none) return fault;
+    return for_each_field(object, [&](const Scalar& key, json::value& field) {
+      const Fault bad_key = key.escaped ? check_escapes(key.text) : Fault::none;
+      return bad_key != Fault::none ? bad_key : skip(field, depth + 1);
+    });
+  }
+  Scalar scalar;
+  const Fault fault = read_token(value.raw_json_token(), scalar);
+  if (fault != Fault::none || !scalar.escaped) return fault;
+  return check_escapes(scalar.text);
+}
+
+/// The token must be one scalar and white space.
+Fault ObjectReader::Walk::read_token(std::string_view token, Scalar& scalar) const {
+  const char* position = original(token.data());
+  const char* end = position + token.size();
+  if (!read_scalar(position, scalar)) return Fault::not_json;
+  while (position < end && is_space(*position)) ++position;
+  return position == end ? Fault::none : Fault::not_json;
+}
+
+template <class Visit>
+Fault ObjectReader::Walk::for_each_field(json::object& object, Visit visit) {
+  for (auto result : object) {
+    if (++fields_ > options().fields_max) return Fault::too_many_fields;
+    json::field field;
+    const auto error = std::move(result).get(field);
+    if (error != simdjson::SUCCESS) return fault_of(error);
+    Scalar key;
+    const char* position = original(field.key().raw()) - 1;
+    if (!read_string(position, key)) return Fault::not_json;
+    const Fault fault = visit(key, field.value());
+    if (fault != Fault::none) return fault;
+  }
+  return Fault::none;
+}
+
+template <class Visit>
+Fault ObjectReader::Walk::for_each_element(json::value& value, uint32_t depth, Visit visit) {
+  if (depth > options().depth_max) return Fault::too_deep;
+  json::array array;
+  auto error = value.get_array().get(array);
+  if (error != simdjson::SUCCESS) return fault_of(error);
+  for (auto result : array) {
+    json::value element;
+    error = std::move(result).get(element);
+    if (error != simdjson::SUCCESS) return fault_of(error);
+    const Fault fault = visit(element);
+    if (fault != Fault::none) return fault;
+  }
+  return Fault::none;
+}
+
+Fault ObjectReader::Walk::enter_object(json::value& value, uint32_t depth,
+                                       json::object& object) const {
+  if (depth > options().depth_max) return Fault::too_deep;
+  const auto error = value.get_object().get(object);
+  return error == simdjson::SUCCESS ? Fault::none : fault_of(error);
+}
+
+}  // namespace sluice

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/block/block.hpp"
+#include "core/decode/decoder.hpp"
+#include "core/decode/fault.hpp"
+#include "core/decode/field_names.hpp"
+#include "core/decode/value_plan.hpp"
+
+namespace sluice {
+
+/// The decoder's slow gear: reads every JSON object and says what is wrong with it. The structure
+/// comes from simdjson; every value, skipped ones too, is checked and read from its own text.
+class ObjectReader {
+ public:
+  /// All must outlive the reader.
+  ObjectReader(const RowPlan& plan, const DecodeOptions& options, UnknownFieldNames& unknown);
+  ~ObjectReader();
+
+  /// Appends the record to the block; after a fault the block must be rolled back. `text` must be
+  /// followed by text_padding zero bytes.
+  [[nodiscard]] Fault read(std::string_view text, Block& block);
+  /// Reads the record and appends nothing.
+  [[nodiscard]] Fault check(std::string_view text);
+
+  /// Of the last fault: the name of the column or field and of the type, as far as there are any.
+  [[nodiscard]] const std::string& fault_name() const { return fault_name_; }
+  [[nodiscard]] std::string_view fault_type() const;
+
+ private:
+  class Walk;
+  struct Parser;
+
+  Fault run(std::string_view text, Block* block);
+
+  const RowPlan& plan_;
+  const DecodeOptions& options_;
+  UnknownFieldNames& unknown_;
+  std::unique_ptr<Parser> parser_;
+  std::string ascii_;  // a record that is not UTF-8, other bytes put in their place
+  std::string fault_name_;
+  const ValuePlan* fault_plan_ = nullptr;
+};
+
+}  // namespace sluice

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Consumer that follows the group: partitions come and go, errors arrive.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/kafka/consumer.hpp"
+#include "core/kafka/text.hpp"
+
+namespace sluice::kafka {
+namespace {
+
+TimePoint now() { return SystemClock().now(); }
+
+Error cannot_assign(const Place& place, const std::string& why) {
+  return {
+      .code = Errc::failed,
+      .slug = "kafka-assign-failed",
+      .message = fmt::format("the partitions of topic {} could not be taken: {}", place.topic, why),
+      .fix = "run the command again: it continues where it stopped"};
+}
+
+}  // namespace
+
+void Consumer::on_rebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions) {
+  if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !client_->failure() && !closed_) {
+    take_partitions(*partitions);
+    return;
+  }
+  if (code != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    // A member that was thrown out is told so with "not lost" and an empty member id.
+    give_partitions(code != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS ||
+                    rd_kafka_assignment_lost(client_->get()) != 0 || member_id().empty());
+  }
+  // librdkafka waits for this call, also when there is nothing to take back.
+  rd_kafka_assign(client_->get(), nullptr);
+}
+
+std::string Consumer::member_id() const {
+  using MemberId = std::unique_ptr<char, void (*)(char*)>;
+  const MemberId id(rd_kafka_memberid(client_->get()),
+                    [](char* text) { rd_kafka_mem_free(nullptr, text); });
+  return id == nullptr ? "" : id.get();
+}
+
+void Consumer::take_partitions(const rd_kafka_topic_partition_list_t& partitions) {
+  // An assignment replaces the one before it; the group always takes that one back first.
+  if (!assignment_.empty()) give_partitions(true);
+  std::vector<PartitionId> ids;
+  for (int i = 0; i < partitions.cnt; ++i) ids.push_back({partitions.elems[i].partition});
+
+  auto offsets = starting_offsets(ids);
+  if (!offsets) {
+    client_->fail(std::move(offsets).error());
+    rd_kafka_assign(client_->get(), nullptr);
+    return;
+  }
+  const rd_kafka_resp_err_t code = rd_kafka_assign(client_->get(), offsets.value().get());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) client_->fail(cannot_assign(place(), reason_of(code)));
+}
+
+// Asks the group and the listener where to start, and cuts each partition's queue off the main one.
+Result<PartitionList> Consumer::starting_offsets(std::span<const PartitionId> partitions) {
+  ++epoch_;
+  member_ = member_id();
+  const Milliseconds limit = std::min(lookup_limit(), poll_interval_max_ / 2);
+  const auto found = TRY(Lookups(*client_, place(), limit).committed(partitions));
+  std::vector<std::optional<Committed>> committed(partitions.size());
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    const auto at = found.find(partitions[i]);
+    if (at != found.end()) committed[i] = at->second;
+  }
+  const std::vector<Offset> starts = TRY(listener_->assigned(partitions, committed, epoch_));
+  CHECK(starts.size() == partitions.size());
+
+  PartitionList list = partition_list(options_.topic, partitions, RD_KAFKA_OFFSET_INVALID);
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    CHECK(starts[i].value >= 0);
+    list->elems[i].offset = starts[i].value;
+    Assigned& assigned = assignment_[partitions[i]];
+    assigned.epoch = epoch_;
+    assigned.next = starts[i];
+    assigned.last_read = now();
+    assigned.queue.reset(
+        rd_kafka_queue_get_partition(client_->get(), options_.topic.c_str(), partitions[i].value));
+    if (assigned.queue == nullptr) return cannot_assign(place(), "a partition has no queue");
+    rd_kafka_queue_forward(assigned.queue.get(), nullptr);
+  }
+  return list;
+}
+
+void Consumer::give_partitions(bool lost) {
+  std::vector<PartitionId> ids;
+  for (const auto& [partition, assigned] : assignment_) ids.push_back(partition);
+  if (!ids.empty()) listener_->revoked(ids, lost);
+  drop_assignment();
+}
+
+void Consumer::drop_assignment() {
+  assignment_.clear();
+  member_.clear();
+}
+
+void Consumer::on_message(const rd_kafka_message_t& message) {
+  if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    // It is missing on its partition's queue now, and going on would lose it.
+    client_->fail({.code = Errc::internal,
+                   .slug = "kafka-stray-record",
+                   .message = fmt::format("the Kafka client delivered {}[{}]@{} out of line",
+                                          options_.topic, message.partition, message.offset),
+                   .fix = "run the command again: it continues where it stopped"});
+    return;
+  }
+  const std::string text = escape_text(rd_kafka_message_errstr(&message), 300);
+  if (auto refusal = refusal_of(message.err, place())) {
+    client_->fail(*std::move(refusal));
+  } else if (message.err == RD_KAFKA_RESP_ERR__FATAL) {
+    client_->fail(fatal_error(client_->get(), place()));
+  } else if (message.err == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL ||
+             message.err == RD_KAFKA_RESP_ERR_INVALID_GROUP_ID ||
+             message.err == RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT ||
+             message.err == RD_KAFKA_RESP_ERR_GROUP_MAX_SIZE_REACHED) {
+    client_->fail({.code = Errc::config,
+                   .slug = "kafka-group",
+                   .message = fmt::format("group {} does not let us in: {}",
+                                          escape_text(options_.group, 200), text),
+                   .fix = "give the pipeline a group of its own, used by nothing else"});
+  } else if (is_unknown_topic(message.err)) {
+    suspect_topic();
+  } else {
+    client_->log(4, text);
+  }
+}
+
+}  // namespace sluice::kafka

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/model/data_type.hpp"
+
+namespace sluice {
+
+/// What happens to a column that an INSERT does not name.
+enum class DefaultKind : uint8_t { none, expression, materialized, alias, ephemeral };
+
+struct TableColumn {
+  std::string name;
+  DataType type;
+  DefaultKind default_kind = DefaultKind::none;
+  std::string default_expression;  ///< ClickHouse SQL as DESCRIBE prints it; empty for `none`
+
+  /// Whether a record may fill it.
+  [[nodiscard]] bool insertable() const {
+    return default_kind == DefaultKind::none || default_kind == DefaultKind::expression;
+  }
+};
+
+/// A ClickHouse table as DESCRIBE and system.tables show it.
+struct Table {
+  std::string database;
+  std::string name;
+  std::string uuid;              ///< all zeros where the database engine has none
+  std::string engine;            ///< "MergeTree"
+  std::string engine_full;
+  std::string server_time_zone;  ///< zone of DateTime columns that name none
+  std::vector<TableColumn> columns;
+
+  [[nodiscard]] std::string full_name() const { return database + "." + name; }
+};
+
+}  // namespace sluice

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/delivery.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/base/check.hpp"
+
+namespace sluice {
+namespace {
+
+Part whole(const Batch& batch) {
+  Part part;
+  for (size_t i = 0; i < batch.blocks.size(); ++i) {
+    part.push_back({.block = i, .first = 0, .count = batch.blocks[i].block.rows()});
+  }
+  return part;
+}
+
+}  // namespace
+
+Delivery::Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit)
+    : sink_(sink), stop_at_culprit_(stop_at_culprit), random_(seed) {}
+
+std::string Delivery::draw_token() {
+  const uint64_t high = random_();
+  const uint64_t low = random_();
+  return fmt::format("slu1-{:016x}{:016x}", high, low);
+}
+
+uint64_t Delivery::memory() const {
+  uint64_t sum = 0;
+  for (const auto& [id, flight] : flights_) {
+    sum += flight->batch.memory();
+    for (const Block& slice : flight->slices) sum += slice.memory();
+  }
+  return sum;
+}
+
+void Delivery::submit(Batch batch) {
+  auto flight = std::make_unique<Flight>();
+  flight->batch = std::move(batch);
+  flight->waiting.push_back(whole(flight->batch));
+  send_next(std::move(flight));
+}
+
+void Delivery::send_next(std::unique_ptr<Flight> flight) {
+  CHECK(!flight->waiting.empty());
+  flight->sent = std::move(flight->waiting.front());
+  flight->waiting.pop_front();
+  flight->slices.clear();
+  flight->slices.reserve(flight->sent.size());
+  std::vector<const Block*> blocks;
+  for (const Segment& segment : flight->sent) {
+    const Block& block = flight->batch.blocks[segment.block].block;
+    if (segment.count == block.rows()) {
+      blocks.push_back(&block);
+    } else {
+      flight->slices.push_back(block.slice(segment.first, segment.count));
+      blocks.push_back(&flight->slices.back());
+    }
+  }
+  flight->insert = Insert{};
+  flight->insert.id = next_insert_++;
+  flight->insert.token = draw_token();
+  flight->insert.label = flight->batch.label;
+  flight->body.clear();
+  flight->body.emplace_back(blocks, flight->insert);
+
+  const Insert& insert = flight->insert;
+  flights_.emplace(insert.id, std::move(flight));
+  sink_.submit(insert);
+}
+
+void Delivery::settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
+  const uint64_t rows = flight.insert.rows;
+  switch (outcome.kind) {
+    case InsertOutcome::Kind::inserted:
+      outcomes.landed.push_back({.trigger = flight.batch.trigger,
+                                 .label = flight.batch.label,
+                                 .timestamp_first_ms = flight.batch.timestamp_first_ms(),
+                                 .timestamp_last_ms = flight.batch.timestamp_last_ms(),
+                                 .rows = rows,
+                                 .bytes = flight.insert.bytes,
+                                 .outcome = std::move(outcome)});
+      return;
+    case InsertOutcome::Kind::refused_row:
+    case InsertOutcome::Kind::refused:
+    case InsertOutcome::Kind::too_large: {
+      if (rows > 1) {
+        std::optional<uint64_t> row;
+        if (outcome.kind == InsertOutcome::Kind::refused_row) row = outcome.row;
+        std::vector<Part> parts = divide(flight.sent, row);
+        flight.waiting.insert(flight.waiting.begin(), parts.begin(), parts.end());
+        return;
+      }
+      const Segment& segment = flight.sent.front();
+      const PartitionBlock& block = flight.batch.blocks[segment.block];
+      outcomes.culprits.push_back({.partition = block.partition,
+                                   .epoch = block.epoch,
+                                   .offset = block.block.offset_of(segment.first),
+                                   .exception_code = outcome.exception_code,
+                                   .message = std::move(outcome.error.message)});
+      if (stop_at_culprit_) {
+        outcomes.rows_abandoned += 1 + drop_block(flight.waiting, segment.block);
+      }
+      return;
+    }
+    case InsertOutcome::Kind::stale_table:
+      outcomes.stale_table = true;
+      [[fallthrough]];
+    case InsertOutcome::Kind::failed:
+      outcomes.error = std::move(outcome.error);
+      outcomes.rows_abandoned += rows;
+      for (const Part& part : flight.waiting) outcomes.rows_abandoned += part_rows(part);
+      flight.waiting.clear();
+      return;
+  }
+}
+
+Delivery::Outcomes Delivery::collect(Milliseconds wait) {
+  Outcomes outcomes;
+  for (InsertOutcome& outcome : sink_.collect(wait)) {
+    auto found = flights_.extract(outcome.id);
+    CHECK(!found.empty());
+    std::unique_ptr<Flight> flight = std::move(found.mapped());
+    const bool given_up = outcome.kind == InsertOutcome::Kind::failed ||
+                          outcome.kind == InsertOutcome::Kind::stale_table;
+    settle_part(*flight, std::move(outcome), outcomes);
+    if (!flight->waiting.empty()) {
+      send_next(std::move(flight));
+    } else {
+      (given_up ? outcomes.abandoned : outcomes.settled).push_back(std::move(flight->batch));
+    }
+  }
+  return outcomes;
+}
+
+}  // namespace sluice

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/batch/batcher.hpp"
+#include "core/deliver/isolate.hpp"
+#include "core/pipeline/ports.hpp"
+
+namespace sluice {
+
+/// Batches between the batcher and ClickHouse: sends each, isolates rows that ClickHouse refuses,
+/// and says when all rows of a batch have an end.
+///
+/// A batch is first sent whole. When a row of it is refused it is divided (deliver/isolate.hpp) and
+/// its parts are sent one after the other, left to right, until the culprit stands alone. All other
+/// rows land. With stop_at_culprit nothing of the culprit's block after it is sent any more, so
+/// that the next run, which starts at the culprit, does not send it twice.
+///
+/// Lives on the pipeline thread. Outlived by the sink's threads never: drain before destroying.
+class Delivery {
+ public:
+  /// A part of a batch was acknowledged.
+  struct Landed {
+    CutTrigger trigger = CutTrigger::rows;
+    std::string label;
+    int64_t timestamp_first_ms = -1;  ///< of the batch
+    int64_t timestamp_last_ms = -1;
+    uint64_t rows = 0;
+    uint64_t bytes = 0;
+    InsertOutcome outcome;
+  };
+  /// A single row that ClickHouse refuses.
+  struct Culprit {
+    PartitionId partition;
+    Epoch epoch = 0;
+    Offset offset;
+    int exception_code = 0;
+    std::string message;
+  };
+  /// What collect() found, in order of happening.
+  struct Outcomes {
+    std::vector<Landed> landed;
+    std::vector<Culprit> culprits;
+    std::vector<Batch> settled;    ///< every row landed or is a culprit
+    std::vector<Batch> abandoned;  ///< given up: some rows have no end
+    uint64_t rows_abandoned = 0;
+    std::optional<Error> error;  ///< why a batch was given up
+    bool stale_table = false;
+  };
+
+  Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit);
+
+  [[nodiscard]] bool has_room() const { return sink_.has_room(); }
+  [[nodiscard]] bool empty() const { return flights_.empty(); }
+  [[nodiscard]] size_t in_flight() const { return flights_.size(); }
+  [[nodiscard]] uint64_t memory() const;
+
+  /// has_room() must hold.
+  void submit(Batch batch);
+  [[nodiscard]] Outcomes collect(Milliseconds wait);
+  void cancel() { sink_.cancel(); }
+
+ private:
+  struct Flight {
+    Batch batch;
+    std::deque<Part> waiting;
+    Part sent;
+    std::vector<Block> slices;     ///< of `sent`, where it is not the whole batch
+    std::vector<InsertBody> body;  ///< none or one
+    Insert insert;
+  };
+  void send_next(std::unique_ptr<Flight> flight);
+  void settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);
+  std::string draw_token();
+
+  Sink& sink_;
+  bool stop_at_culprit_;
+  std::mt19937_64 random_;
+  uint64_t next_insert_ = 1;
+  std::map<uint64_t, std::unique_ptr<Flight>> flights_;  ///< by id of the insert under way
+};
+
+}  // namespace sluice

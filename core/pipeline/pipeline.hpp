@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "core/base/clock.hpp"
+#include "core/base/result.hpp"
+#include "core/batch/batcher.hpp"
+#include "core/decode/decoder.hpp"
+#include "core/pipeline/ports.hpp"
+
+namespace sluice {
+
+/// Where reading starts when the group has no offset.
+struct StartAt {
+  enum class Kind : uint8_t { earliest, end, time } kind = Kind::earliest;
+  WallTime time{};  ///< of `time`
+};
+
+enum class OnError : uint8_t { stop, reject };
+
+/// Everything one run of one pipeline is told. Built by cli/settings.
+struct PipelineOptions {
+  std::string name;
+  std::string topic;
+  std::string group;
+  std::string run_id;
+  StartAt start;
+  bool start_is_explicit = false;  ///< --from was given: a table with rows is no reason to stop
+  BatchLimits batch;
+  uint64_t memory_max = 256ull << 20;  ///< blocks open and in flight, read queues
+  uint64_t record_bytes_max = 16ull << 20;
+  OnError on_error = OnError::stop;
+  uint64_t rejects_max = 0;  ///< more than this stops with `rejected`; 0: no limit
+  DecodeOptions decode;
+  Milliseconds drain_timeout{30'000};
+  Milliseconds unavailable_max{300'000};  ///< --retry-max-time, for commits; 0: for ever
+  std::optional<Milliseconds> duration_max;
+  std::optional<uint64_t> rows_max;   ///< stop after so many records read
+  std::optional<uint64_t> bytes_max;  ///< stop after so many key and value bytes read
+  std::optional<WallTime> until;      ///< the end of the run is this time, not "now"
+  uint64_t seed = 0;                  ///< for tokens; from the system's randomness outside tests
+};
+
+/// CPU-side time of one run by stage, for --stats.
+struct StageTimes {
+  std::chrono::nanoseconds poll{0};
+  std::chrono::nanoseconds decode{0};
+  std::chrono::nanoseconds commit{0};
+  std::chrono::nanoseconds idle{0};
+  Milliseconds compress{0};
+  Milliseconds send{0};
+};
+
+struct PartitionReport {
+  PartitionId partition;
+  Offset from;                      ///< where this run started reading; end where it did not
+  Offset to;                        ///< everything of [from, to) is settled
+  Offset end;                       ///< target of the run
+  std::optional<Offset> committed;  ///< by the group, as last seen
+};
+
+/// What a run did. read = inserted + rejected + skipped.
+struct PipelineReport {
+  std::string name;
+  Counts counts;
+  bool caught_up = false;      ///< the group has committed every target
+  bool limit_reached = false;  ///< stopped by a *_max before the target
+  bool interrupted = false;    ///< stopped on request
+  std::optional<Error> error;  ///< what ended it otherwise
+  std::vector<PartitionReport> partitions;
+  StageTimes times;
+  Milliseconds duration{0};
+  int64_t last_record_timestamp_ms = -1;
+};
+
+/// What a pipeline is made of. All outlive it.
+struct PipelinePorts {
+  Source& source;
+  Sink& sink;
+  RejectSink* rejects = nullptr;  ///< required for on_error = reject
+  Observer& observer;
+  const Clock& clock;
+};
+
+/// Runs one pipeline to its end: reads from the group's committed offsets up to the end offsets
+/// taken at the start, and returns when the group has committed them, when asked to stop (then it
+/// drains and commits first), when a limit is reached, or on an error (what is settled is
+/// committed first). Blocks; the calling thread becomes the pipeline thread.
+[[nodiscard]] PipelineReport run_sync(const PipelineOptions& options, PipelinePorts ports,
+                                      std::stop_token stop);
+
+}  // namespace sluice

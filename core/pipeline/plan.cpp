@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace sluice {
+namespace {
+
+/// A committed offset must lie in what the broker holds: below its start records were deleted
+/// before they were read, beyond its end the topic is not the one the offset was committed for.
+Result<void> check_committed(const PipelineOptions& options, PartitionId partition,
+                             Offset committed, const Watermarks& held) {
+  if (committed < held.first) {
+    return Error{
+        Errc::data_loss, "offsets-lost",
+        fmt::format(
+            "{}[{}]: group {} stands at offset {}, but the broker's first record is {}: the "
+            "records of [{}, {}) were deleted before they were read",
+            options.topic, partition.value, options.group, committed.value, held.first.value,
+            committed.value, held.first.value),
+        fmt::format("raise the topic's retention; to go on without them move the group: "
+                    "kafka-consumer-groups --group {} --topic {}:{} --reset-offsets --to-earliest "
+                    "--execute",
+                    options.group, options.topic, partition.value)};
+  }
+  if (committed > held.end) {
+    return Error{
+        Errc::data_loss, "offset-beyond-end",
+        fmt::format("{}[{}]: group {} stands at offset {}, but the partition ends at {}: the topic "
+                    "was truncated or created anew",
+                    options.topic, partition.value, options.group, committed.value, held.end.value),
+        fmt::format(
+            "find out what happened to the topic; to load what it holds now move the group: "
+            "kafka-consumer-groups --group {} --topic {} --reset-offsets --to-earliest "
+            "--execute, or use another --group",
+            options.group, options.topic)};
+  }
+  return {};
+}
+
+Result<void> check_first_start(const PipelineOptions& options, const Plan& plan,
+                               bool table_has_rows) {
+  if (!plan.group_is_new || options.start_is_explicit || !table_has_rows) return {};
+  const bool something_to_read = std::any_of(
+      plan.partitions.begin(), plan.partitions.end(),
+      [](const auto& entry) { return entry.second.watermarks.first < entry.second.end; });
+  if (!something_to_read) return {};
+  return Error{
+      Errc::config, "group-without-offsets",
+      fmt::format("group {} has no committed offsets, but the table already holds rows: "
+                  "starting over would load everything again (offsets expire on the broker "
+                  "when a group rests, after 7 days by default)",
+                  options.group),
+      "say where to start: --from earliest, --from end, or --from TIME of the last row"};
+}
+
+}  // namespace
+
+bool Plan::done(PartitionId partition, std::optional<Offset> committed) const {
+  const auto found = partitions.find(partition);
+  if (found == partitions.end()) return true;
+  const PartitionPlan& plan = found->second;
+  return plan.end <= plan.watermarks.first || (committed && *committed >= plan.end);
+}
+
+Result<Offset> start_offset(const PipelineOptions& options, Source& source, PartitionId partition,
+                            const std::optional<Committed>& committed, const Watermarks& fresh,
+                            bool group_is_new) {
+  if (committed) {
+    TRY(check_committed(options, partition, committed->offset, fresh));
+    return committed->offset;
+  }
+  // A partition that is new in a known group is read whole: `start` speaks of the first start only.
+  if (!group_is_new) return fresh.first;
+  switch (options.start.kind) {
+    case StartAt::Kind::earliest:
+      return fresh.first;
+    case StartAt::Kind::end:
+      return fresh.end;
+    case StartAt::Kind::time: {
+      const std::array<PartitionId, 1> one{partition};
+      const auto offsets = TRY(source.offsets_at(one, options.start.time));
+      const auto found = offsets.find(partition);
+      return found == offsets.end() ? fresh.end : std::clamp(found->second, fresh.first, fresh.end);
+    }
+  }
+  return fresh.first;
+}
+
+Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink) {
+  const std::vector<PartitionId> partitions = TRY(source.partitions());
+  auto committed = TRY(source.committed(partitions));
+  bool table_has_rows = false;
+  if (committed.empty() && !options.start_is_explicit) {
+    // The group is asked again after the table: another member that starts at the same moment
+    // commits its start before it inserts, so rows of its making come with its offsets.
+    table_has_rows = TRY(sink.has_rows());
+    committed = TRY(source.committed(partitions));
+  }
+  const auto watermarks = TRY(source.watermarks(partitions));
+  std::map<PartitionId, Offset> until;
+  if (options.until) until = TRY(source.offsets_at(partitions, *options.until));
+
+  Plan plan;
+  plan.group_is_new = committed.empty();
+  for (const PartitionId partition : partitions) {
+    const auto held = watermarks.find(partition);
+    if (held == watermarks.end()) {
+      return Error{Errc::unavailable, "kafka-no-watermarks",
+                   fmt::format("the broker did not tell the offsets of {}[{}]", options.topic,
+                               partition.value),
+                   "run it again"};
+    }
+    PartitionPlan entry{.watermarks = held->second, .end = held->second.end, .committed = {}};
+    if (const auto limit = until.find(partition); limit != until.end()) {
+      entry.end = std::clamp(limit->second, entry.watermarks.first, entry.watermarks.end);
+    }
+    if (const auto offset = committed.find(partition); offset != committed.end()) {
+      entry.committed = offset->second;
+      TRY(check_committed(options, partition, offset->second.offset, held->second));
+    }
+    plan.partitions.emplace(partition, std::move(entry));
+  }
+  TRY(check_first_start(options, plan, table_has_rows));
+  return plan;
+}
+
+}  // namespace sluice

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "core/pipeline/pipeline.hpp"
+
+namespace sluice {
+
+/// What one partition holds for this run.
+struct PartitionPlan {
+  Watermarks watermarks;               ///< of the broker, at the start of the run
+  Offset end;                          ///< read up to here
+  std::optional<Committed> committed;  ///< of the group, at the start of the run
+};
+
+/// What a run is going to do, decided from one look at the group and the broker before it joins.
+struct Plan {
+  std::map<PartitionId, PartitionPlan> partitions;
+  bool group_is_new = false;  ///< no partition has a committed offset
+
+  /// Whether everything before the end is already committed (or was never there).
+  [[nodiscard]] bool done(PartitionId partition, std::optional<Offset> committed) const;
+};
+
+/// Takes the end offsets and the group's offsets, and refuses what must be loud: a group without
+/// offsets whose table holds rows (Errc::config), offsets the broker no longer holds or never held
+/// (Errc::data_loss, with the exact range).
+[[nodiscard]] Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink);
+
+/// Where to start a partition that has this committed offset, or none. `fresh` watermarks are those
+/// at assignment time. Errors as make_plan.
+[[nodiscard]] Result<Offset> start_offset(const PipelineOptions& options, Source& source,
+                                          PartitionId partition,
+                                          const std::optional<Committed>& committed,
+                                          const Watermarks& fresh, bool group_is_new);
+
+}  // namespace sluice

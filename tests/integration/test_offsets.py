@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""First starts, lost offsets, foreign commits: loud, never a silent start over."""
+
+import pytest
+from events import sync_arguments
+
+
+@pytest.fixture
+def numbers(kafka, clickhouse, topic, table):
+    kafka.create_topic(topic, 1)
+    kafka.produce(topic, [f'{{"n":{n}}}' for n in range(10)])
+    clickhouse.query(f"CREATE TABLE {table} (n UInt32) ENGINE = MergeTree ORDER BY n")
+    return lambda: [row["n"] for row in clickhouse.rows(f"SELECT n FROM {table} ORDER BY n")]
+
+
+def test_a_group_without_offsets_beside_a_full_table_stops_and_asks(
+        kafka, clickhouse, sluice, topic, table, numbers):
+    clickhouse.query(f"INSERT INTO {table} VALUES (1000)")
+    run = sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(78)
+    assert "--from" in run.stderr
+    assert numbers() == [1000]
+    sluice(*sync_arguments(kafka, clickhouse, topic, table, "--from", "end")).expect(0)
+    assert numbers() == [1000]
+    kafka.produce(topic, ['{"n":10}'])
+    sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
+    assert numbers() == [10, 1000]
+
+
+def test_from_a_time_starts_there(kafka, clickhouse, sluice, topic, table, numbers):
+    kafka.produce(topic, [{"value": '{"n":77}', "timestamp": 4_000_000_000_000}])
+    sluice(*sync_arguments(kafka, clickhouse, topic, table, "--from", "2096-01-01")).expect(0)
+    assert numbers() == [77]
+
+
+def test_offsets_that_were_deleted_stop_with_the_lost_range(kafka, clickhouse, sluice, topic, table, numbers):
+    kafka.commit(f"sluice-{topic}", topic, {0: 2})
+    kafka.delete_records(topic, {0: 6})
+    run = sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(1)
+    assert "[2, 6)" in run.stderr
+    assert numbers() == []
+    assert kafka.committed(f"sluice-{topic}", topic)[0].offset == 2
+
+
+def test_offsets_beyond_the_end_stop(kafka, clickhouse, sluice, topic, table, numbers):
+    kafka.commit(f"sluice-{topic}", topic, {0: 11})
+    run = sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(1)
+    assert "11" in run.stderr and "ends at 10" in run.stderr
+
+
+def test_another_tools_commit_metadata_is_kept_and_warned_about(
+        kafka, clickhouse, sluice, topic, table, numbers):
+    kafka.commit(f"sluice-{topic}", topic, {0: (4, "checkpoint of another tool")})
+    run = sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
+    assert "metadata" in run.stderr
+    assert numbers() == list(range(4, 10))
+    kept = kafka.committed(f"sluice-{topic}", topic)[0]
+    assert (kept.offset, kept.metadata) == (10, "checkpoint of another tool")
+
+
+def test_a_limit_ends_with_5_and_the_next_run_continues(kafka, clickhouse, sluice, topic, table, numbers):
+    sluice(*sync_arguments(kafka, clickhouse, topic, table, "--max-rows", "4")).expect(5)
+    assert numbers() == [0, 1, 2, 3]
+    sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
+    assert numbers() == list(range(10))
+
+
+def test_new_partitions_are_read_from_their_beginning(kafka, clickhouse, sluice, topic, table, numbers):
+    sluice(*sync_arguments(kafka, clickhouse, topic, table, "--from", "end")).expect(0)
+    kafka.add_partitions(topic, 2)
+    kafka.produce(topic, [{"value": '{"n":99}', "partition": 1}])
+    sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
+    assert numbers() == [99]

@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/clickhouse/sink.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "tests/unit/clickhouse/scripted_server.hpp"
+
+namespace sluice::clickhouse {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using Kind = InsertOutcome::Kind;
+
+/// Collects what the sink tells while it works.
+class Notes final : public Observer {
+ public:
+  struct Retrying {
+    std::string token;
+    uint32_t attempt = 0;
+    Milliseconds wait{0};
+    Error error;
+  };
+  void retrying(const Insert& insert, uint32_t attempt, Milliseconds wait,
+                const Error& error) override {
+    const std::lock_guard lock(mutex_);
+    retries_.push_back({insert.token, attempt, wait, error});
+  }
+  void warning(std::string_view slug, std::string_view) override { warnings_.emplace_back(slug); }
+  [[nodiscard]] std::vector<Retrying> retries() const {
+    const std::lock_guard lock(mutex_);
+    return retries_;
+  }
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Retrying> retries_;
+  std::vector<std::string> warnings_;
+};
+
+/// A server with a table t.x (a UInt64): answers the questions of open_sink() itself, and INSERTs
+/// with a body as the test says.
+class Stage {
+ public:
+  explicit Stage(ScriptedServer::Script inserts)
+      : inserts_(std::move(inserts)), server_([this](const SeenRequest& r) { return answer(r); }) {
+    options_.url = server_.url();
+    options_.user = "loader";
+    options_.password = "secret";
+    options_.timeout = Milliseconds{5'000};
+    sink_options_.database = "t";
+    sink_options_.table = "x";
+    sink_options_.retry.base = Milliseconds{5};
+    sink_options_.retry.cap = Milliseconds{20};
+    sink_options_.retry.slow_base = Milliseconds{10};
+    sink_options_.retry.slow_cap = Milliseconds{30};
+    sink_options_.retry.brief_max = Milliseconds{100};
+    sink_options_.retry.time_max = Milliseconds{10'000};
+  }
+
+  Result<std::unique_ptr<Sink>> open() {
+    return open_sink(options_, sink_options_, notes_, clock_);
+  }
+
+  ServerOptions& options() { return options_; }
+  SinkOptions& sink_options() { return sink_options_; }
+  Notes& notes() { return notes_; }
+  std::map<std::string, ScriptedReply>& answers() { return answers_; }
+  /// INSERTs with rows, as they arrived.
+  [[nodiscard]] std::vector<SeenRequest> inserts() const {
+    std::vector<SeenRequest> found;
+    for (const SeenRequest& request : server_.seen()) {
+      if (is_insert(request)) found.push_back(request);
+    }
+    return found;
+  }
+
+ private:
+  static bool is_insert(const SeenRequest& request) {
+    return !request.parameter("insert_deduplication_token").empty();
+  }
+
+  ScriptedReply answer(const SeenRequest& request) {
+    if (is_insert(request)) return inserts_(request);
+    for (const auto& [text, reply] : answers_) {
+      if (request.body.find(text) != std::string::npos) return reply;
+    }
+    return clickhouse_reply(200);
+  }
+
+  ScriptedServer::Script inserts_;
+  std::map<std::string, ScriptedReply> answers_{
+      {"timezone()", clickhouse_reply(200, "", "UTC\n")},
+      {"FROM system.settings",
+       clickhouse_reply(200, "", "insert_deduplication_token\t\t0\nasync_insert\t1\t0\n")},
+      {"SELECT toString(uuid)",
+       clickhouse_reply(200, "", "00000000-0000-0000-0000-00000000000a\tMergeTree\tMergeTree\n")},
+      {"DESCRIBE TABLE", clickhouse_reply(200, "", "a\tUInt64\t\t\t\t\t\n")},
+      {"SELECT toString(total_rows)", clickhouse_reply(200, "", "0\n")}};
+  ServerOptions options_;
+  SinkOptions sink_options_;
+  Notes notes_;
+  SystemClock clock_;
+  ScriptedServer server_;
+};
+
+/// Inserts of one row that stay alive.
+class Inserts {
+ public:
+  const Insert& add(const std::string& token) {
+    Insert& insert = inserts_.emplace_back();
+    insert.id = inserts_.size();
+    insert.token = token;
+    insert.columns = {{"a", "UInt64", false, ""}};
+    insert.pieces = {"body of ", insert.token};
+    insert.rows = 1;
+    for (const std::string_view piece : insert.pieces) insert.bytes += piece.size();
+    return insert;
+  }
+
+ private:
+  std::deque<Insert> inserts_;
+};
+
+std::vector<InsertOutcome> collect(Sink& sink, size_t count,
+                                   Milliseconds most = Milliseconds{5000}) {
+  std::vector<InsertOutcome> all;
+  const auto deadline = std::chrono::steady_clock::now() + most;
+  while (all.size() < count && std::chrono::steady_clock::now() < deadline) {
+    for (InsertOutcome& outcome : sink.collect(Milliseconds{20})) all.push_back(std::move(outcome));
+  }
+  return all;
+}
+
+/// What becomes of one insert when the server answers it like this, answer by answer; the last
+/// answer stays.
+struct Run {
+  InsertOutcome outcome;
+  std::vector<SeenRequest> requests;
+  std::vector<Notes::Retrying> retries;
+};
+Run run_one(std::vector<ScriptedReply> replies) {
+  size_t next = 0;
+  Stage stage([&](const SeenRequest&) { return replies[std::min(next++, replies.size() - 1)]; });
+  auto sink = stage.open();
+  EXPECT_TRUE(sink.ok()) << sink.error().message;
+  Inserts inserts;
+  (*sink)->submit(inserts.add("tok"));
+  auto outcomes = collect(**sink, 1);
+  EXPECT_EQ(outcomes.size(), 1U);
+  if (outcomes.empty()) return {};
+  return {outcomes.front(), stage.inserts(), stage.notes().retries()};
+}
+
+// --- opening
+// --------------------------------------------------------------------------------------
+
+TEST(OpenSinkTest, DescribesTheTable) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  const auto table = (*sink)->describe();
+  ASSERT_TRUE(table.ok());
+  EXPECT_EQ(table->full_name(), "t.x");
+  EXPECT_EQ(table->engine, "MergeTree");
+  EXPECT_EQ(table->server_time_zone, "UTC");
+  ASSERT_EQ(table->columns.size(), 1U);
+  EXPECT_EQ(table->columns[0].name, "a");
+  const auto has_rows = (*sink)->has_rows();
+  ASSERT_TRUE(has_rows.ok());
+  EXPECT_FALSE(*has_rows);
+  EXPECT_TRUE(stage.inserts().empty());
+}
+
+TEST(OpenSinkTest, SuggestsTheTableThatWasMeant) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.answers().insert_or_assign("DESCRIBE TABLE",
+                                   clickhouse_exception(404, 60, "Table t.x does not exist"));
+  stage.answers().insert_or_assign("SELECT database, name FROM system.tables",
+                                   clickhouse_reply(200, "", "t\txy\nweb\tx\n"));
+  const auto sink = stage.open();
+  ASSERT_FALSE(sink.ok());
+  EXPECT_EQ(sink.error().code, Errc::config);
+  EXPECT_EQ(sink.error().slug, "table-missing");
+  EXPECT_EQ(sink.error().message, "ClickHouse has no table t.x");
+  EXPECT_THAT(sink.error().fix, HasSubstr("did you mean t.xy?"));
+}
+
+TEST(OpenSinkTest, FindsAMissingGrantBeforeAnythingIsRead) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.answers().insert_or_assign("INSERT INTO `t`.`x`",
+                                   clickhouse_exception(500, 497, "loader: Not enough privileges"));
+  const auto sink = stage.open();
+  ASSERT_FALSE(sink.ok());
+  EXPECT_EQ(sink.error().code, Errc::no_permission);
+  EXPECT_EQ(sink.error().fix, "GRANT INSERT ON t.x TO loader");
+}
+
+TEST(OpenSinkTest, APasswordNeverAppearsAnywhere) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.options().password = "hunter2";
+  stage.answers().insert_or_assign("FROM system.settings",
+                                   clickhouse_exception(403, 516, "loader: Authentication failed"));
+  const auto sink = stage.open();
+  ASSERT_FALSE(sink.ok());
+  EXPECT_EQ(sink.error().code, Errc::no_permission);
+  EXPECT_THAT(sink.error().message + sink.error().fix, Not(HasSubstr("hunter2")));
+}
+
+TEST(OpenSinkTest, AServerThatIsAwayIsWaitedForShortly) {
+  ServerOptions options;
+  options.url = "http://127.0.0.1:1";
+  SinkOptions sink_options;
+  sink_options.database = "t";
+  sink_options.table = "x";
+  sink_options.retry.time_max = Milliseconds{200};
+  Notes notes;
+  const SystemClock clock;
+  const auto sink = open_sink(options, sink_options, notes, clock);
+  ASSERT_FALSE(sink.ok());
+  EXPECT_EQ(sink.error().code, Errc::unavailable);
+  EXPECT_EQ(sink.error().slug, "clickhouse-unreachable");
+}
+
+TEST(OpenSinkTest, WarnsOfATableThatForgets) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.answers().insert_or_assign("SELECT toString(uuid)",
+                                   clickhouse_reply(200, "", "0\tBuffer\tBuffer()\n"));
+  ASSERT_TRUE(stage.open().ok());
+  EXPECT_THAT(stage.notes().warnings(), testing::ElementsAre("table-buffer"));
+}
+
+TEST(CheckServerOptionsTest, APasswordOverPlainHttpNeedsConsent) {
+  ServerOptions options;
+  options.url = "http://db.example:8123";
+  EXPECT_TRUE(check_server_options(options).ok()) << "there is no password";
+  options.password = "secret";
+  ASSERT_FALSE(check_server_options(options).ok());
+  EXPECT_EQ(check_server_options(options).error().slug, "plaintext-password");
+  options.allow_plaintext_auth = true;
+  EXPECT_TRUE(check_server_options(options).ok());
+  options.allow_plaintext_auth = false;
+  options.url = "https://db.example:8443";
+  EXPECT_TRUE(check_server_options(options).ok());
+  options.url = "http://127.0.0.1:8123";
+  EXPECT_TRUE(check_server_options(options).ok());
+}
+
+TEST(CheckServerOptionsTest, CredentialsThatCannotGoIntoAHeaderAreRefused) {
+  ServerOptions options;
+  options.url = "http://127.0.0.1:8123";
+  for (const char* password : {"line end\n", "a\r\nX-Evil: 1", " leading", "trailing "}) {
+    options.password = password;
+    const auto result = check_server_options(options);
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code, Errc::config);
+    EXPECT_THAT(result.error().message, Not(HasSubstr("Evil")));
+  }
+  options.password.clear();
+  options.user = "a\nb";
+  EXPECT_FALSE(check_server_options(options).ok());
+}
+
+// --- one insert
+// -----------------------------------------------------------------------------------
+
+TEST(SinkTest, SendsOneInsertOnce) {
+  const Run run = run_one({clickhouse_reply(200)});
+  EXPECT_EQ(run.outcome.kind, Kind::inserted);
+  EXPECT_EQ(run.outcome.attempts, 1U);
+  EXPECT_FALSE(run.outcome.ambiguous);
+  EXPECT_EQ(run.outcome.wire_bytes, 11U);
+  ASSERT_EQ(run.requests.size(), 1U);
+  const SeenRequest& request = run.requests[0];
+  EXPECT_EQ(request.body, "body of tok");
+  EXPECT_EQ(request.parameter("query"),
+            "INSERT%20INTO%20%60t%60.%60x%60%20%28%60a%60%29%20FORMAT%20Native");
+  EXPECT_EQ(request.parameter("insert_deduplication_token"), "tok");
+  EXPECT_EQ(request.parameter("max_insert_block_size"), "2");
+  EXPECT_EQ(request.parameter("async_insert"), "0");
+  EXPECT_EQ(request.parameter("wait_end_of_query"), "1");
+  EXPECT_EQ(request.parameter("query_id"), "tok-1");
+  EXPECT_TRUE(request.has("X-ClickHouse-Key: secret\r\n"));
+  EXPECT_FALSE(request.has("Content-Encoding")) << "loopback";
+  EXPECT_FALSE(request.has("password="));
+}
+
+TEST(SinkTest, EveryAttemptHasTheSameBytesAndTokenAndAnotherQueryId) {
+  const Run run = run_one({{.bytes = "", .close = true},
+                           clickhouse_exception(500, 999, "Session expired"),
+                           clickhouse_reply(200)});
+  EXPECT_EQ(run.outcome.kind, Kind::inserted);
+  EXPECT_TRUE(run.outcome.ambiguous);
+  ASSERT_GE(run.requests.size(), 3U);
+  std::set<std::string> query_ids;
+  for (const SeenRequest& request : run.requests) {
+    EXPECT_EQ(request.body, "body of tok");
+    EXPECT_EQ(request.parameter("insert_deduplication_token"), "tok");
+    query_ids.insert(request.parameter("query_id"));
+  }
+  EXPECT_EQ(query_ids.size(), run.outcome.attempts);
+  ASSERT_EQ(run.retries.size(), run.outcome.attempts - 1);
+  EXPECT_EQ(run.retries.back().error.slug, "keeper-unavailable");
+}
+
+TEST(SinkTest, EveryClassOfAnswerBecomesItsOutcome) {
+  EXPECT_EQ(run_one({clickhouse_exception(400, 27, "x: (at row 1)\n")}).outcome.kind,
+            Kind::refused_row);
+  EXPECT_EQ(run_one({clickhouse_exception(400, 27, "x: (at row 9)\n")}).outcome.kind,
+            Kind::refused);
+  EXPECT_EQ(run_one({clickhouse_exception(500, 396, "Too many rows")}).outcome.kind,
+            Kind::too_large);
+  EXPECT_EQ(run_one({clickhouse_exception(500, 252, "Too many partitions for single INSERT")})
+                .outcome.kind,
+            Kind::too_large);
+  EXPECT_EQ(run_one({clickhouse_exception(500, 16, "No such column")}).outcome.kind,
+            Kind::stale_table);
+  const Run denied = run_one({clickhouse_exception(500, 497, "Not enough privileges")});
+  EXPECT_EQ(denied.outcome.kind, Kind::failed);
+  EXPECT_EQ(denied.outcome.error.code, Errc::no_permission);
+  EXPECT_EQ(denied.outcome.exception_code, 497);
+  EXPECT_EQ(denied.outcome.attempts, 1U);
+}
+
+TEST(SinkTest, ACutBodyIsSentOnceMore) {
+  const Run healed =
+      run_one({clickhouse_exception(500, 32, "Attempt to read after eof"), clickhouse_reply(200)});
+  EXPECT_EQ(healed.outcome.kind, Kind::inserted);
+  EXPECT_EQ(healed.outcome.attempts, 2U);
+  const Run refused = run_one({clickhouse_exception(500, 33, "Cannot read all data")});
+  EXPECT_EQ(refused.outcome.kind, Kind::refused);
+  EXPECT_EQ(refused.outcome.attempts, 2U);
+}
+
+TEST(SinkTest, ATableThatStaysAwayIsAnErrorOfTheConfiguration) {
+  const Run run = run_one({clickhouse_exception(404, 60, "Table t.x does not exist")});
+  EXPECT_EQ(run.outcome.kind, Kind::failed);
+  EXPECT_EQ(run.outcome.error.code, Errc::config);
+  EXPECT_EQ(run.outcome.error.slug, "table-missing");
+  EXPECT_GT(run.outcome.attempts, 1U);
+}
+
+TEST(SinkTest, GivesUpAfterItsTimeAndSaysWhatItTried) {
+  Stage stage([](const SeenRequest&) {
+    return clickhouse_exception(500, 252, "Too many parts (300). Merges are slow");
+  });
+  stage.sink_options().retry.time_max = Milliseconds{300};
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  Inserts inserts;
+  (*sink)->submit(inserts.add("tok"));
+  const auto outcomes = collect(**sink, 1);
+  ASSERT_EQ(outcomes.size(), 1U);
+  EXPECT_EQ(outcomes[0].kind, Kind::failed);
+  EXPECT_EQ(outcomes[0].error.code, Errc::unavailable);
+  EXPECT_EQ(outcomes[0].error.slug, "too-many-parts");
+  EXPECT_THAT(outcomes[0].error.message, HasSubstr("gave up inserting into t.x after 3"));
+  EXPECT_THAT(outcomes[0].error.message, HasSubstr("252 TOO_MANY_PARTS: Too many parts (300)"));
+}
+
+// --- many inserts
+// ---------------------------------------------------------------------------------
+
+TEST(SinkTest, TakesOneMoreThanItHasSenders) {
+  std::mutex gate;
+  gate.lock();
+  Stage stage([&](const SeenRequest&) {
+    const std::lock_guard wait(gate);
+    return clickhouse_reply(200);
+  });
+  stage.sink_options().senders = 2;
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  Inserts inserts;
+  for (int number = 0; number < 3; ++number) {
+    ASSERT_TRUE((*sink)->has_room());
+    (*sink)->submit(inserts.add("tok" + std::to_string(number)));
+  }
+  EXPECT_FALSE((*sink)->has_room());
+  gate.unlock();
+  EXPECT_EQ(collect(**sink, 3).size(), 3U);
+  EXPECT_TRUE((*sink)->has_room());
+}
+
+TEST(SinkTest, WhileTheServerFailsOneTrialIsMadeAtATime) {
+  std::atomic<bool> healthy = false;
+  Stage stage([&](const SeenRequest&) {
+    return healthy ? clickhouse_reply(200) : clickhouse_exception(500, 999, "No session");
+  });
+  stage.sink_options().senders = 8;
+  stage.sink_options().retry.base = Milliseconds{50};
+  stage.sink_options().retry.cap = Milliseconds{50};
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  Inserts inserts;
+  for (int number = 0; number < 8; ++number) {
+    (*sink)->submit(inserts.add("tok" + std::to_string(number)));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  const size_t trials = stage.inserts().size();
+  EXPECT_LT(trials, 8 + 600 / 5 + 10U);
+  EXPECT_GT(trials, 8U);
+  healthy = true;
+  const auto outcomes = collect(**sink, 8);
+  ASSERT_EQ(outcomes.size(), 8U);
+  for (const InsertOutcome& outcome : outcomes) EXPECT_EQ(outcome.kind, Kind::inserted);
+}
+
+TEST(SinkTest, CancelBringsEverythingBackSoon) {
+  Stage stage([](const SeenRequest&) { return ScriptedReply{.bytes = ""}; });
+  stage.sink_options().senders = 2;
+  stage.options().timeout = Milliseconds{60'000};
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  Inserts inserts;
+  for (int number = 0; number < 3; ++number) {
+    (*sink)->submit(inserts.add("tok" + std::to_string(number)));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  (*sink)->cancel();
+  const auto outcomes = collect(**sink, 3);
+  ASSERT_EQ(outcomes.size(), 3U);
+  size_t ambiguous = 0;
+  for (const InsertOutcome& outcome : outcomes) {
+    EXPECT_EQ(outcome.kind, Kind::failed);
+    EXPECT_EQ(outcome.error.code, Errc::cancelled);
+    ambiguous += outcome.ambiguous ? 1 : 0;
+  }
+  EXPECT_EQ(ambiguous, 2U) << "two were on their way, one had not begun";
+  (*sink)->submit(inserts.add("late"));
+  EXPECT_EQ(collect(**sink, 1).size(), 1U) << "also what comes after it";
+}
+
+TEST(SinkTest, CancelEndsALongWait) {
+  Stage stage([](const SeenRequest&) { return clickhouse_exception(500, 999, "No session"); });
+  stage.sink_options().retry.base = Milliseconds{60'000};
+  stage.sink_options().retry.cap = Milliseconds{60'000};
+  stage.sink_options().retry.time_max = Milliseconds{0};
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  Inserts inserts;
+  (*sink)->submit(inserts.add("tok"));
+  while (stage.notes().retries().empty()) std::this_thread::yield();
+  (*sink)->cancel();
+  const auto outcomes = collect(**sink, 1, Milliseconds{1000});
+  ASSERT_EQ(outcomes.size(), 1U);
+  EXPECT_EQ(outcomes[0].error.code, Errc::cancelled);
+  EXPECT_TRUE(outcomes[0].ambiguous);
+}
+
+TEST(SinkTest, MayBeDestroyedWithInsertsUnderWay) {
+  Stage stage([](const SeenRequest&) { return ScriptedReply{.bytes = ""}; });
+  Inserts inserts;
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  (*sink)->submit(inserts.add("tok"));
+  (*sink).reset();
+}
+
+TEST(SinkTest, ALongQueryGoesWithTheBody) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  Inserts inserts;
+  Insert insert = inserts.add("tok");
+  insert.columns.clear();
+  for (int number = 0; number < 500; ++number) {
+    insert.columns.push_back({"column_" + std::to_string(number), "UInt8", false, ""});
+  }
+  (*sink)->submit(insert);
+  ASSERT_EQ(collect(**sink, 1).size(), 1U);
+  const SeenRequest request = stage.inserts().at(0);
+  EXPECT_EQ(request.parameter("query"), "");
+  EXPECT_LT(request.head.size(), 4096U);
+  EXPECT_THAT(request.body, HasSubstr("`column_499`) FORMAT Native\nbody of tok"));
+}
+
+TEST(SinkTest, CompressesWhenTold) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.options().compression = Compression::zstd;
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  Inserts inserts;
+  (*sink)->submit(inserts.add(std::string(10'000, 'z')));
+  const auto outcomes = collect(**sink, 1);
+  ASSERT_EQ(outcomes.size(), 1U);
+  EXPECT_LT(outcomes[0].wire_bytes, 200U);
+  EXPECT_TRUE(stage.inserts().at(0).has("Content-Encoding: zstd\r\n"));
+}
+
+// --- has_rows
+// -------------------------------------------------------------------------------------
+
+TEST(HasRowsTest, LooksWhereTheEngineDoesNotCount) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.answers().insert_or_assign("SELECT toString(total_rows)",
+                                   clickhouse_reply(200, "", "\\N\n"));
+  stage.answers().insert_or_assign("SELECT 1 FROM", clickhouse_reply(200, "", "1\n"));
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  const auto has_rows = (*sink)->has_rows();
+  ASSERT_TRUE(has_rows.ok());
+  EXPECT_TRUE(*has_rows);
+}
+
+TEST(HasRowsTest, SaysWhichGrantItNeeds) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.answers().insert_or_assign("SELECT toString(total_rows)",
+                                   clickhouse_reply(200, "", "\\N\n"));
+  stage.answers().insert_or_assign("SELECT 1 FROM",
+                                   clickhouse_exception(500, 497, "Not enough privileges"));
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  const auto has_rows = (*sink)->has_rows();
+  ASSERT_FALSE(has_rows.ok());
+  EXPECT_EQ(has_rows.error().code, Errc::no_permission);
+  EXPECT_EQ(has_rows.error().fix, "GRANT SELECT ON t.x TO loader");
+}
+
+TEST(VersionLineTest, NamesTheLibraries) {
+  EXPECT_THAT(version_line(), HasSubstr("libcurl "));
+  EXPECT_THAT(version_line(), HasSubstr(" · zstd "));
+  EXPECT_THAT(version_line(), HasSubstr(" · lz4 "));
+}
+
+}  // namespace
+}  // namespace sluice::clickhouse
