@@ -127,23 +127,22 @@ class Consumer {
     }
   }
 
+  // The queues are cut off the main one before anything can arrive on it.
   void assign() {
-    for (int32_t id = 0; id < partition_count(); ++id) {
+    const int32_t count = partition_count();
+    for (int32_t id = 0; id < count; ++id) {
       Partition partition;
       partition.id = id;
       require(rd_kafka_query_watermark_offsets(client_.get(), topic_.c_str(), id, &partition.next,
                                                &partition.end, timeout_ms),
               "watermarks");
+      partition.queue.reset(rd_kafka_queue_get_partition(client_.get(), topic_.c_str(), id));
+      if (partition.queue == nullptr) fail("a partition has no queue");
+      rd_kafka_queue_forward(partition.queue.get(), nullptr);
       partitions_.push_back(std::move(partition));
     }
     const PartitionList list = offsets();
     require(rd_kafka_assign(client_.get(), list.get()), "assign");
-    for (Partition& partition : partitions_) {
-      partition.queue.reset(
-          rd_kafka_queue_get_partition(client_.get(), topic_.c_str(), partition.id));
-      if (partition.queue == nullptr) fail("a partition has no queue");
-      rd_kafka_queue_forward(partition.queue.get(), nullptr);
-    }
   }
 
   int32_t partition_count() {
@@ -175,8 +174,8 @@ class Consumer {
     constexpr int pause_ms = 2;
     rd_kafka_message_t* message = rd_kafka_consumer_poll(client_.get(), pause_ms);
     if (message == nullptr) return;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) fail(rd_kafka_message_errstr(message));
-    rd_kafka_message_destroy(message);
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) fail("a record came on the main queue");
+    fail(rd_kafka_message_errstr(message));
   }
 
   std::string topic_;

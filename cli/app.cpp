@@ -37,7 +37,8 @@ OutputSettings guess_output(const std::vector<std::string>& arguments,
     const std::string& word = arguments[index];
     const bool next = index + 1 < arguments.size();
     const Origin origin = Origin::flag("--output");
-    if ((word == "-o" || word == "--output") && next) flags.add("output", arguments[index + 1], origin);
+    if ((word == "-o" || word == "--output") && next)
+      flags.add("output", arguments[index + 1], origin);
     if (word.rfind("--output=", 0) == 0) flags.add("output", word.substr(9), origin);
     if (word.rfind("-o", 0) == 0 && word.size() > 2) flags.add("output", word.substr(2), origin);
   }
@@ -49,7 +50,7 @@ OutputSettings guess_output(const std::vector<std::string>& arguments,
 int show_help(const Invocation& invocation, const OutputSettings& output,
               const Environment& environment) {
   const bool asked_by_flag = invocation.flags.has("help");
-  const std::string topic = asked_by_flag                   ? invocation.command
+  const std::string topic = asked_by_flag                  ? invocation.command
                             : invocation.arguments.empty() ? ""
                                                            : invocation.arguments.front();
   if (topic.empty()) return print(help_text(), output, environment);
@@ -68,13 +69,15 @@ int show_version(const OutputSettings& output, const Environment& environment) {
 
 int show_properties(const OutputSettings& output, const Environment& environment) {
   const auto names = kafka::property_names();
-  if (output.format == OutputFormat::text) return print(join(names, "\n") + "\n", output, environment);
+  if (output.format == OutputFormat::text)
+    return print(join(names, "\n") + "\n", output, environment);
   return print(nlohmann::ordered_json(names).dump() + "\n", output, environment);
 }
 
 bool asks_for_properties(const FlagValues& flags) {
   const auto& given = flags.all("kafka");
-  return std::any_of(given.begin(), given.end(), [](const auto& one) { return one.value == "list"; });
+  return std::any_of(given.begin(), given.end(),
+                     [](const auto& one) { return one.value == "list"; });
 }
 
 }  // namespace

@@ -92,7 +92,8 @@ int finish(const Settings& settings, const Environment& environment, Console& co
     console.error(status.error(), "", "");
     run.exit_code = worst_exit_code({run.exit_code, exit_code::io});
   }
-  if (run.failed() != nullptr) console.write_plain(fmt::format("exit {}\n", run.exit_code));
+  const bool told = run.failed() != nullptr && settings.output.log_format != LogFormat::json;
+  if (told) console.write_plain(fmt::format("exit {}\n", run.exit_code));
   return run.exit_code;
 }
 

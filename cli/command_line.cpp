@@ -67,24 +67,28 @@ Error unknown_flag(const std::string& token, std::string_view command) {
                        fmt::format("write it as: sluice sync {} …", word));
   }
   std::string fix = did_you_mean(word, flag_words(command));
-  if (fix.empty()) fix = command.empty() ? "see sluice --help" : fmt::format("see sluice {} --help", command);
+  if (fix.empty())
+    fix = command.empty() ? "see sluice --help" : fmt::format("see sluice {} --help", command);
   return usage_error(fmt::format("unknown flag {}", word), fix);
 }
 
 Error unknown_command(const std::string& token) {
   const std::string word = escape_control(token, 64);
   std::string fix = did_you_mean(word, commands());
-  if (is_later_command(word)) fix = fmt::format("{} needs a later version of sluice; this one has sync", word);
-  return usage_error(fmt::format("unknown command '{}'", word), fix.empty() ? "see sluice --help" : fix);
+  if (is_later_command(word))
+    fix = fmt::format("{} needs a later version of sluice; this one has sync", word);
+  return usage_error(fmt::format("unknown command '{}'", word),
+                     fix.empty() ? "see sluice --help" : fix);
 }
 
 /// CLI11's complaint about a flag, in our words: it knows only too few and too many values.
 Error value_error(const CLI::ParseError& error) {
   const std::string text = error.what();
-  const std::string word = text.substr(0, text.find(':'));
+  const std::string word = text.substr(0, text.find_first_of(": "));
   for (const Flag& flag : all_flags()) {
     if (word != "--" + std::string(flag.name)) continue;
-    if (flag.value.empty()) return usage_error(fmt::format("{} takes no value", word), "leave it out");
+    if (flag.value.empty())
+      return usage_error(fmt::format("{} takes no value", word), "leave it out");
     return usage_error(fmt::format("{} needs a value", word),
                        fmt::format("write it as: {} {}", word, flag.value));
   }
@@ -110,7 +114,8 @@ void collect(const std::vector<BoundFlag>& bound, FlagValues& flags) {
   for (const auto& [flag, option] : bound) {
     const Origin origin = Origin::flag("--" + std::string(flag->name));
     if (flag->value.empty()) {
-      for (size_t count = 0; count < option->count(); ++count) flags.add(flag->name, "true", origin);
+      for (size_t count = 0; count < option->count(); ++count)
+        flags.add(flag->name, "true", origin);
     } else {
       for (const std::string& value : option->results()) flags.add(flag->name, value, origin);
     }

@@ -36,8 +36,8 @@ void read_one(const std::string& path, const Origin& named_by, ConfigFiles& file
   }
   const std::string_view text = trim(file->text);
   const bool json = path.ends_with(".json") || (path == "-" && !text.empty() && text[0] == '{');
-  const auto root = json ? parse_json(name, file->text, problems)
-                         : parse_toml(name, file->text, problems);
+  const auto root =
+      json ? parse_json(name, file->text, problems) : parse_toml(name, file->text, problems);
   files.used.push_back(path == "-" ? "standard input" : path);
   if (root) merge(files.root, *root);
 }
@@ -87,8 +87,8 @@ ConfigFiles read_config_files(const std::vector<Setting<std::string>>& named,
     const auto found = std::find_if(paths.begin(), paths.end(), exists);
     if (found != paths.end()) read_one(*found, Origin{}, files, problems);
   }
-  const bool system = std::find(files.used.begin(), files.used.end(), system_file) !=
-                      files.used.end();
+  const bool system =
+      std::find(files.used.begin(), files.used.end(), system_file) != files.used.end();
   if (system || (named.empty() && files.used.empty())) {
     read_drop_ins(system_folder, files, problems);
   }

@@ -94,12 +94,18 @@ void ConfigValue::erase(std::string_view key) {
 
 std::string_view ConfigValue::kind_name() const {
   switch (kind) {
-    case Kind::boolean: return "a boolean";
-    case Kind::integer: return "an integer";
-    case Kind::number: return "a number";
-    case Kind::text: return "a string";
-    case Kind::array: return "an array";
-    case Kind::table: return "a table";
+    case Kind::boolean:
+      return "a boolean";
+    case Kind::integer:
+      return "an integer";
+    case Kind::number:
+      return "a number";
+    case Kind::text:
+      return "a string";
+    case Kind::array:
+      return "an array";
+    case Kind::table:
+      return "a table";
   }
   return "a value";
 }

@@ -32,15 +32,16 @@ std::string proxy_for(const std::string& url, const ClickHouseSettings& settings
   const Setting<std::string>& proxy = settings.proxy;
   if (proxy.origin.kind != Origin::Kind::environment) return proxy.value;
   if (url.rfind("https://", 0) != 0) return {};
-  const auto bypass = environment.get("no_proxy") ? environment.get("no_proxy")
-                                                  : environment.get("NO_PROXY");
+  const auto bypass =
+      environment.get("no_proxy") ? environment.get("no_proxy") : environment.get("NO_PROXY");
   return bypass && bypasses_proxy(host_of(url), *bypass) ? std::string() : proxy.value;
 }
 
 /// librdkafka's debug contexts for -vv and -vvv. None of them prints credentials.
 const char* debug_contexts(int verbosity) {
   if (verbosity < 2) return nullptr;
-  return verbosity == 2 ? "broker,topic,cgrp,security" : "broker,topic,cgrp,security,metadata,fetch,consumer,protocol";
+  return verbosity == 2 ? "broker,topic,cgrp,security"
+                        : "broker,topic,cgrp,security,metadata,fetch,consumer,protocol";
 }
 
 Result<void> add_cluster(const Settings& settings, const Environment& environment,

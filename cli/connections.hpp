@@ -22,8 +22,8 @@ struct Connections {
 
   kafka::ClusterOptions cluster;
   std::vector<clickhouse::ServerOptions> servers;  ///< to be tried in order
-  std::vector<std::string> notes;     ///< e.g. which proxy is used
-  std::vector<std::string> warnings;  ///< e.g. a secret file that everyone may read
+  std::vector<std::string> notes;                  ///< e.g. which proxy is used
+  std::vector<std::string> warnings;               ///< e.g. a secret file that everyone may read
 };
 
 /// Fetches every secret (files, variables, credentials, commands).

@@ -64,7 +64,8 @@ std::string error_block(const Error& error, const std::string& pipeline, const s
   if (!pipeline.empty()) {
     out += fmt::format("  pipeline {}{}\n", pipeline, place.empty() ? "" : " (" + place + ")");
   }
-  if (!error.fix.empty()) out += fmt::format("  fix: {}\n", indented(escape_control_lines(error.fix)));
+  if (!error.fix.empty())
+    out += fmt::format("  fix: {}\n", indented(escape_control_lines(error.fix)));
   return out;
 }
 
@@ -74,8 +75,7 @@ std::string github_annotation(std::string_view level, std::string_view title,
                      escape_annotation(message, false));
 }
 
-Console::Console(const OutputSettings& settings, const Environment& environment,
-                 const Clock& clock)
+Console::Console(const OutputSettings& settings, const Environment& environment, const Clock& clock)
     : settings_(settings),
       clock_(clock),
       screen_(terminal_facts(::isatty(STDERR_FILENO) == 1, environment, settings.color),
@@ -141,7 +141,9 @@ void Console::warning(const std::string& pipeline, std::string_view slug,
 void Console::error(const Error& error, const std::string& pipeline, const std::string& place) {
   if (json_log_ || log_.to_file()) {
     log_.write(LogLevel::error, "error",
-               {{"pipeline", pipeline}, {"slug", error.slug}, {"error", error.message},
+               {{"pipeline", pipeline},
+                {"slug", error.slug},
+                {"error", error.message},
                 {"fix", error.fix}});
   }
   const bool told = json_log_ && !log_.to_file();
@@ -153,13 +155,18 @@ void Console::run_started(const std::string& run_id, const Settings& settings) {
   std::vector<std::string> names;
   for (const PipelineSettings& pipeline : settings.pipelines) names.push_back(pipeline.name);
   const std::string config = join(settings.config_files, ", ");
-  event({{"type", "start"}, {"v", 1}, {"run_id", run_id}, {"pipelines", names},
+  event({{"type", "start"},
+         {"v", 1},
+         {"run_id", run_id},
+         {"pipelines", names},
          {"config", settings.config_files}});
   say(fmt::format("syncing {}{}", counted(names.size(), "pipeline"),
                   config.empty() ? "" : fmt::format(" (config {})", config)));
   if (human_ && !log_.to_file()) return;
   log_.write(LogLevel::info, "run started",
-             {{"run", run_id}, {"pipelines", join(names, ",")}, {"config", config.empty() ? "none" : config}});
+             {{"run", run_id},
+              {"pipelines", join(names, ",")},
+              {"config", config.empty() ? "none" : config}});
 }
 
 void Console::start_progress(std::vector<std::pair<std::string, LiveCounts*>> pipelines) {
@@ -272,7 +279,8 @@ void Console::stopping() {
       rows += open;
     }
   }
-  const std::string again = rows == 0 ? "" : fmt::format(" (up to {} would be sent again)", counted(rows, "row"));
+  const std::string again =
+      rows == 0 ? "" : fmt::format(" (up to {} would be sent again)", counted(rows, "row"));
   say(fmt::format("finishing {} {} in flight; press Ctrl-C again to stop now{}", batches,
                   batches == 1 ? "batch" : "batches", again));
   if (human_ && !log_.to_file()) return;

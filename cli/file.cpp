@@ -78,7 +78,8 @@ Result<FileDescriptor> open_file(const std::string& path, std::string_view what,
                                  mode_t mode) {
   FileDescriptor descriptor(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY, mode));
   const bool writing = (flags & O_ACCMODE) != O_RDONLY;
-  if (!descriptor.open()) return io_error(what, path, writing ? "opened for writing" : "read", errno);
+  if (!descriptor.open())
+    return io_error(what, path, writing ? "opened for writing" : "read", errno);
   return descriptor;
 }
 

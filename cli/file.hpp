@@ -31,7 +31,7 @@ class FileDescriptor {
 
 struct FileText {
   std::string text;
-  mode_t mode = 0;     ///< permissions; 0 for what is no regular file
+  mode_t mode = 0;  ///< permissions; 0 for what is no regular file
   uid_t owner = 0;
 };
 
@@ -47,8 +47,7 @@ struct FileText {
                                                int flags, mode_t mode);
 
 /// Writes all of it, whatever interrupts.
-[[nodiscard]] Result<void> write_all(int descriptor, std::string_view bytes,
-                                     std::string_view what);
+[[nodiscard]] Result<void> write_all(int descriptor, std::string_view bytes, std::string_view what);
 
 /// The folder a path is in.
 [[nodiscard]] std::string folder_of(const std::string& path);

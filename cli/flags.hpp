@@ -23,7 +23,7 @@ struct Flag {
   std::string_view value;  ///< "LIST"; empty for a switch
   std::string_view help;
   FlagScope scope = FlagScope::global;
-  std::string_view section;  ///< heading in the help
+  std::string_view section;    ///< heading in the help
   bool in_environment = true;  ///< whether SLUICE_<NAME> gives it too
 };
 

@@ -13,10 +13,14 @@ namespace {
 
 std::string_view level_name(LogLevel level) {
   switch (level) {
-    case LogLevel::error: return "error";
-    case LogLevel::warning: return "warn";
-    case LogLevel::info: return "info";
-    case LogLevel::debug: return "debug";
+    case LogLevel::error:
+      return "error";
+    case LogLevel::warning:
+      return "warn";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::debug:
+      return "debug";
   }
   return "info";
 }
@@ -76,8 +80,7 @@ Result<void> Log::open(const std::string& path) {
 }
 
 Result<void> Log::reopen() {
-  FileDescriptor file =
-      TRY(open_file(path_, "log file", O_WRONLY | O_CREAT | O_APPEND, 0640));
+  FileDescriptor file = TRY(open_file(path_, "log file", O_WRONLY | O_CREAT | O_APPEND, 0640));
   const std::lock_guard lock(mutex_);
   file_ = std::move(file);
   return {};
@@ -87,8 +90,8 @@ void Log::write(LogLevel level, std::string_view message, std::initializer_list<
   if (!shows(level)) return;
   const std::span<const LogField> list(fields.begin(), fields.size());
   const WallTime now = clock_.wall();
-  const std::string line = json_ ? json_log_line(now, level, message, list)
-                                 : text_log_line(now, level, message, list);
+  const std::string line =
+      json_ ? json_log_line(now, level, message, list) : text_log_line(now, level, message, list);
   if (!to_file()) return screen_.write(line);
   const std::lock_guard lock(mutex_);
   auto written = write_all(file_.get(), line, "log file " + escape_control(path_));

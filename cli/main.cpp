@@ -17,7 +17,8 @@ namespace {
 constexpr std::string_view bug_report =
     "error[internal]: sluice found a bug in itself and stopped; nothing was committed that is not "
     "in ClickHouse\n"
-    "  fix: please report the lines above with 'sluice --version'; running the command again is safe\n"
+    "  fix: please report the lines above with 'sluice --version'; running the command again is "
+    "safe\n"
     "exit 70\n";
 
 /// A failed CHECK, or an exception nobody expected, ends here: the promised code, not a signal.

@@ -25,7 +25,8 @@ size_t byte_of_column(std::string_view line, uint32_t column) {
   return position;
 }
 
-/// Whether the line assigns to a name, in TOML or JSON; such a line ends the reach of an earlier assignment.
+/// Whether the line assigns to a name, in TOML or JSON; such a line ends the reach of an earlier
+/// assignment.
 bool assigns(std::string_view line) {
   const std::string_view text = trim(line);
   const size_t equals = text.find(text.rfind('"', 0) == 0 ? ':' : '=');
@@ -35,10 +36,16 @@ bool assigns(std::string_view line) {
          std::string_view::npos;
 }
 
+/// A URL with user and password, or what could be one.
+bool has_userinfo(std::string_view line) {
+  const size_t scheme = line.find("://");
+  return scheme != std::string_view::npos && line.find('@', scheme) != std::string_view::npos;
+}
+
 /// A value may go over several lines, so the assignment before the line counts too.
 bool secret_reaches(const std::vector<std::string>& lines, size_t index) {
   for (size_t line = index + 1; line > 0; --line) {
-    if (is_secret_name(lines[line - 1])) return true;
+    if (is_secret_name(lines[line - 1]) || has_userinfo(lines[line - 1])) return true;
     if (assigns(lines[line - 1])) return false;
   }
   return false;
@@ -47,9 +54,9 @@ bool secret_reaches(const std::vector<std::string>& lines, size_t index) {
 }  // namespace
 
 bool is_secret_name(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> words{
-      "password", "passwd", "passphrase", "secret", "token",
-      "authorization", ".key", "key.", "credential"};
+  static constexpr std::array<std::string_view, 9> words{"password", "passwd", "passphrase",
+                                                         "secret",   "token",  "authorization",
+                                                         ".key",     "key.",   "credential"};
   const std::string text = lower(name);
   return std::any_of(words.begin(), words.end(),
                      [&](std::string_view word) { return text.find(word) != std::string::npos; });
@@ -87,8 +94,7 @@ void Problems::close_places() {
 void Problems::add(Problem problem) {
   if (closed_.count(problem.origin.describe()) != 0) return;
   const bool known = std::any_of(problems_.begin(), problems_.end(), [&](const Problem& other) {
-    return other.message == problem.message &&
-           other.origin.describe() == problem.origin.describe();
+    return other.message == problem.message && other.origin.describe() == problem.origin.describe();
   });
   if (!known) problems_.push_back(std::move(problem));
 }

@@ -35,8 +35,8 @@ class Problems {
   void add(const Origin& origin, std::string message, std::string hint = {});
   void add(Problem problem);
 
-  /// What was found up to now is all there is to say about those places of the files: later problems
-  /// of the same places are dropped.
+  /// What was found up to now is all there is to say about those places of the files: later
+  /// problems of the same places are dropped.
   void close_places();
 
   /// Whether the line at `origin` may hold a secret, so that nothing of it may be shown.

@@ -45,12 +45,18 @@ std::string bar_tail(const ProgressView& view) {
                                          short_count(static_cast<double>(view.passed)),
                                          short_count(static_cast<double>(view.target)));
   switch (view.phase) {
-    case Phase::waiting: return "  waiting for its turn";
-    case Phase::starting: return "  connecting";
-    case Phase::done: return fmt::format("{}  done in {}", counts, short_duration(view.duration));
-    case Phase::stopped: return fmt::format("{}  stopped after {}", counts, short_duration(view.duration));
-    case Phase::failed: return fmt::format("{}  failed after {}", counts, short_duration(view.duration));
-    case Phase::running: break;
+    case Phase::waiting:
+      return "  waiting for its turn";
+    case Phase::starting:
+      return "  connecting";
+    case Phase::done:
+      return fmt::format("{}  done in {}", counts, short_duration(view.duration));
+    case Phase::stopped:
+      return fmt::format("{}  stopped after {}", counts, short_duration(view.duration));
+    case Phase::failed:
+      return fmt::format("{}  failed after {}", counts, short_duration(view.duration));
+    case Phase::running:
+      break;
   }
   std::string tail = fmt::format("{}  {} rows/s  {}/s", counts, short_count(view.rows_per_second),
                                  short_bytes(view.bytes_per_second));
@@ -114,13 +120,11 @@ std::string bar_line(const ProgressView& view, size_t name_width, const BarStyle
 }
 
 std::string progress_json(const ProgressView& view) {
-  nlohmann::ordered_json line{{"type", "progress"},
-                              {"pipeline", view.name},
-                              {"read", view.read},
-                              {"of", view.target},
-                              {"pct", view.percent()},
-                              {"rows_per_s", static_cast<uint64_t>(view.rows_per_second)},
-                              {"lag", view.lag()}};
+  nlohmann::ordered_json line{
+      {"type", "progress"},    {"pipeline", view.name},
+      {"read", view.read},     {"of", view.target},
+      {"pct", view.percent()}, {"rows_per_s", static_cast<uint64_t>(view.rows_per_second)},
+      {"lag", view.lag()}};
   const auto left = view.seconds_left();
   line["eta_s"] = left ? nlohmann::ordered_json(*left) : nlohmann::ordered_json(nullptr);
   return line.dump() + "\n";

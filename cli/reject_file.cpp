@@ -127,8 +127,8 @@ std::string reject_line(const RejectedRecord& record, const std::string& run_id,
 Result<std::unique_ptr<RejectSink>> open_reject_file(const std::string& path,
                                                      const std::string& run_id,
                                                      const Clock& clock) {
-  FileDescriptor file(::open(path.c_str(),
-                             O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
+  FileDescriptor file(
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
   if (!file.open()) {
     const std::string reason = errno == ELOOP ? "it is a symbolic link" : system_message(errno);
     return reject_error(path, "cannot be opened: " + reason);

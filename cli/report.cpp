@@ -86,9 +86,8 @@ std::string ending(const RunReport& run) {
 }
 
 Json counts_json(const Counts& counts) {
-  return {{"read", counts.read},         {"inserted", counts.inserted},
-          {"rejected", counts.rejected}, {"skipped", counts.skipped},
-          {"bytes", counts.bytes},       {"inserts", counts.inserts},
+  return {{"read", counts.read},       {"inserted", counts.inserted}, {"rejected", counts.rejected},
+          {"skipped", counts.skipped}, {"bytes", counts.bytes},       {"inserts", counts.inserts},
           {"retries", counts.retries}};
 }
 
@@ -123,10 +122,12 @@ Json pipeline_json(const PipelineResult& pipeline) {
   out.update(counts_json(report.counts));
   out["seconds"] = seconds_of(report.duration);
   out["partitions"] = Json::array();
-  for (const auto& partition : report.partitions) out["partitions"].push_back(partition_json(partition));
+  for (const auto& partition : report.partitions)
+    out["partitions"].push_back(partition_json(partition));
   out["rejects"] = rejects_json(pipeline);
   const int64_t last = report.last_record_timestamp_ms;
-  out["last_record_at"] = last < 0 ? Json(nullptr) : Json(utc_milliseconds(WallTime(Milliseconds(last))));
+  out["last_record_at"] =
+      last < 0 ? Json(nullptr) : Json(utc_milliseconds(WallTime(Milliseconds(last))));
   if (report.error) {
     out["error"] = {{"slug", report.error->slug},
                     {"message", valid_utf8(report.error->message)},
@@ -195,7 +196,8 @@ nlohmann::ordered_json report_json(const RunReport& run) {
            {"caught_up", run.caught_up()},
            {"totals", counts_json(run.totals())},
            {"pipelines", Json::array()}};
-  for (const PipelineResult& pipeline : run.pipelines) out["pipelines"].push_back(pipeline_json(pipeline));
+  for (const PipelineResult& pipeline : run.pipelines)
+    out["pipelines"].push_back(pipeline_json(pipeline));
   if (const PipelineResult* failed = run.failed()) {
     out["slug"] = failed->report.error->slug;
     out["message"] = valid_utf8(failed->report.error->message);
@@ -207,9 +209,9 @@ nlohmann::ordered_json report_json(const RunReport& run) {
 
 nlohmann::ordered_json exit_error_json(const Error& error, int exit_code,
                                        const std::string& pipeline) {
-  Json out{{"type", "exit_error"}, {"v", 1},
-           {"exit_code", exit_code}, {"exit_reason", exit_reason(exit_code)},
-           {"slug", error.slug},   {"message", valid_utf8(error.message)},
+  Json out{{"type", "exit_error"},        {"v", 1},
+           {"exit_code", exit_code},      {"exit_reason", exit_reason(exit_code)},
+           {"slug", error.slug},          {"message", valid_utf8(error.message)},
            {"fix", valid_utf8(error.fix)}};
   out["pipeline"] = pipeline.empty() ? Json(nullptr) : Json(pipeline);
   return out;

@@ -19,8 +19,8 @@ constexpr size_t secret_bytes_max = 64 << 10;
 Error secret_error(const SecretReference& reference, const std::string& reason,
                    const std::string& fix) {
   return {Errc::config, "secret-unavailable",
-          fmt::format("{} ({}) is not available: {}", reference.setting,
-                      reference.origin.place(), reason),
+          fmt::format("{} ({}) is not available: {}", reference.setting, reference.origin.place(),
+                      reason),
           fix};
 }
 
@@ -30,7 +30,8 @@ Result<ResolvedSecret> finish(const SecretReference& reference, std::string& tex
   const bool broken = text.find('\0') != std::string::npos;
   ResolvedSecret resolved{Secret(std::move(text)), {}};
   wipe(text);
-  if (resolved.secret.empty()) return secret_error(reference, "it is empty", "write the secret there");
+  if (resolved.secret.empty())
+    return secret_error(reference, "it is empty", "write the secret there");
   if (broken) return secret_error(reference, "it holds a NUL byte", "check what was written there");
   return resolved;
 }
@@ -43,7 +44,8 @@ bool too_open(const FileText& file) {
 
 Result<ResolvedSecret> from_file(const SecretReference& reference, const std::string& path) {
   auto file = read_file(path, "secret file", secret_bytes_max);
-  if (!file) return secret_error(reference, file.error().message, "check the path and its permissions");
+  if (!file)
+    return secret_error(reference, file.error().message, "check the path and its permissions");
   const bool open = too_open(*file);
   ResolvedSecret resolved = TRY(finish(reference, file->text));
   if (open) {
@@ -87,15 +89,18 @@ Secret& Secret::operator=(Secret&& other) noexcept {
 Result<ResolvedSecret> resolve(const SecretReference& reference, const Environment& environment,
                                Milliseconds timeout) {
   switch (reference.kind) {
-    case SecretReference::Kind::none: return ResolvedSecret{};
-    case SecretReference::Kind::file: return from_file(reference, reference.name);
-    case SecretReference::Kind::credential: return from_credential(reference, environment);
+    case SecretReference::Kind::none:
+      return ResolvedSecret{};
+    case SecretReference::Kind::file:
+      return from_file(reference, reference.name);
+    case SecretReference::Kind::credential:
+      return from_credential(reference, environment);
     case SecretReference::Kind::environment: {
       auto value = environment.get(reference.name);
       if (value) return finish(reference, *value);
-      return secret_error(
-          reference, fmt::format("the environment variable {} is not set", reference.name),
-          fmt::format("set {}", reference.name));
+      return secret_error(reference,
+                          fmt::format("the environment variable {} is not set", reference.name),
+                          fmt::format("set {}", reference.name));
     }
     case SecretReference::Kind::command: {
       auto output = run_secret_command(reference.command, timeout, secret_bytes_max);

@@ -37,7 +37,7 @@ class Secret {
 struct SecretReference {
   enum class Kind : uint8_t { none, file, environment, credential, command };
   Kind kind = Kind::none;
-  std::string name;                   ///< path, variable or credential
+  std::string name;                  ///< path, variable or credential
   std::vector<std::string> command;  ///< of `command`: program and arguments, no shell
   Origin origin;
   std::string setting;  ///< "clickhouse.password", for messages

@@ -45,8 +45,8 @@ class SpawnPlan {
     ::posix_spawnattr_setsigmask(&attributes_, &none);
     ::posix_spawnattr_setsigdefault(&attributes_, &broken_pipe);
     ::posix_spawnattr_setpgroup(&attributes_, 0);
-    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                 POSIX_SPAWN_SETSIGDEF);
+    ::posix_spawnattr_setflags(
+        &attributes_, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
     std::vector<char*> arguments;
@@ -66,8 +66,8 @@ enum class ReadEnd : uint8_t { closed, timeout, too_long, failed };
 ReadEnd read_until_closed(int descriptor, TimePoint deadline, size_t bytes_max, std::string& out) {
   std::array<char, 4096> buffer{};
   while (true) {
-    const auto left = std::chrono::duration_cast<Milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<Milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return ReadEnd::timeout;
     pollfd waiting{descriptor, POLLIN, 0};
     const int ready = ::poll(&waiting, 1, static_cast<int>(left.count()));

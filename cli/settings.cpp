@@ -21,11 +21,13 @@ void check_standard_input(const FlagValues& flags, Problems& problems) {
     }
   }
   if (readers.size() > 1) {
-    problems.add(readers.back().origin, "standard input is already read by " + readers.front().origin.name,
+    problems.add(readers.back().origin,
+                 "standard input is already read by " + readers.front().origin.name,
                  "name a file for one of them");
   }
   if (!readers.empty() && flags.has("no-input") && ::isatty(STDIN_FILENO) == 1) {
-    problems.add(readers.front().origin, "standard input is a terminal, and --no-input forbids to read it",
+    problems.add(readers.front().origin,
+                 "standard input is a terminal, and --no-input forbids to read it",
                  "give it a file");
   }
 }
@@ -48,15 +50,17 @@ void read_observe(const ConfigValue& table, bool flag_given, OutputSettings& out
   Setting<LogFormat> format{LogFormat::automatic, {}};
   reader.choice<LogFormat>(
       "log_format",
-      {{"auto", LogFormat::automatic}, {"text", LogFormat::text}, {"json", LogFormat::json}}, format);
+      {{"auto", LogFormat::automatic}, {"text", LogFormat::text}, {"json", LogFormat::json}},
+      format);
   reader.finish();
   if (!flag_given) out.log_format = format.value;
 }
 
 void warn_about_trust(Settings& settings) {
   if (!settings.kafka.verify_tls.value) {
-    settings.warnings.push_back(fmt::format("the certificates of Kafka's brokers are not verified ({})",
-                                            settings.kafka.verify_tls.origin.place()));
+    settings.warnings.push_back(
+        fmt::format("the certificates of Kafka's brokers are not verified ({})",
+                    settings.kafka.verify_tls.origin.place()));
   }
   if (!settings.clickhouse.verify_tls.value) {
     settings.warnings.push_back(fmt::format("the certificate of ClickHouse is not verified ({})",
@@ -69,7 +73,8 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
   if (!problems.empty()) return;
   const auto missing = [&](Errc code, std::string message, std::string hint) {
     const bool usage = code == Errc::usage;
-    problems.add(Problem{code, usage ? "usage" : "config", {}, std::move(message), std::move(hint)});
+    problems.add(
+        Problem{code, usage ? "usage" : "config", {}, std::move(message), std::move(hint)});
   };
   if (settings.pipelines.empty()) {
     if (settings.config_files.empty()) {
@@ -109,7 +114,8 @@ std::optional<std::pair<std::string, std::string>> split_assignment(
     problems.add(given.origin, "expected KEY=VALUE", fmt::format("write it like {}", example));
     return std::nullopt;
   }
-  return std::pair(std::string(trim(given.value.substr(0, equals))), given.value.substr(equals + 1));
+  return std::pair(std::string(trim(given.value.substr(0, equals))),
+                   given.value.substr(equals + 1));
 }
 
 void refuse_secret_on_argv(const Origin& origin, std::string_view what, std::string hint,

@@ -23,7 +23,7 @@ namespace sluice::cli {
 /// A librdkafka property: plain, or a reference to a secret.
 struct KafkaProperty {
   std::string key;
-  std::string value;       ///< unless `secret` is given
+  std::string value;  ///< unless `secret` is given
   SecretReference secret;
   Origin origin;
 };

@@ -44,8 +44,8 @@ ServerUrl split_url(std::string_view url) {
   const size_t path = std::min(url.find_first_of("/?#", begin), url.size());
   out.has_userinfo = url.substr(begin, path - begin).find('@') != std::string_view::npos;
   const std::string_view rest = url.substr(path);
-  const bool plain_path = !rest.empty() && rest[0] == '/' &&
-                          rest.find_first_of("/?#", 1) == std::string_view::npos;
+  const bool plain_path =
+      !rest.empty() && rest[0] == '/' && rest.find_first_of("/?#", 1) == std::string_view::npos;
   out.server = plain_path ? url.substr(0, path) : url;
   if (plain_path) out.database = percent_decoded(rest.substr(1));
   return out;
@@ -82,12 +82,13 @@ void read_url(const Origin& origin, const std::string& url, ClickHouseSettings& 
 
 void read_settings_table(const ConfigValue& table, ClickHouseSettings& out, Problems& problems) {
   for (const ConfigEntry& entry : table.entries) {
-    const bool plain_name =
-        !entry.key.empty() && entry.key.find_first_not_of("abcdefghijklmnopqrstuvwxyz"
-                                                          "0123456789_") == std::string::npos;
+    const bool plain_name = !entry.key.empty() && entry.key.find_first_not_of(
+                                                      "abcdefghijklmnopqrstuvwxyz"
+                                                      "0123456789_") == std::string::npos;
     if (!plain_name) {
       problems.add(entry.origin,
-                   fmt::format("'{}' is not the name of a ClickHouse setting", escape_control(entry.key, 64)),
+                   fmt::format("'{}' is not the name of a ClickHouse setting",
+                               escape_control(entry.key, 64)),
                    "names have small letters, digits and _");
       continue;
     }
@@ -97,7 +98,8 @@ void read_settings_table(const ConfigValue& table, ClickHouseSettings& out, Prob
     if (value.kind == ConfigValue::Kind::integer) text = std::to_string(value.integer);
     if (value.kind == ConfigValue::Kind::number) text = fmt::format("{}", value.number);
     if (value.kind == ConfigValue::Kind::array || value.kind == ConfigValue::Kind::table) {
-      problems.add(value.origin, fmt::format("{}: expected a plain value, found {}", entry.key, value.kind_name()));
+      problems.add(value.origin, fmt::format("{}: expected a plain value, found {}", entry.key,
+                                             value.kind_name()));
       continue;
     }
     out.settings.emplace_back(entry.key, Setting<std::string>{std::move(text), value.origin});
@@ -126,12 +128,13 @@ void read_urls(TableReader& reader, ClickHouseSettings& out, Problems& problems)
   if (!url.value.empty()) urls = {{url.value}, url.origin};
   out.urls.origin = urls.origin;
   Setting<std::string> path_database;
-  for (const std::string& one : urls.value) read_url(urls.origin, one, out, path_database, problems);
+  for (const std::string& one : urls.value)
+    read_url(urls.origin, one, out, path_database, problems);
   Setting<std::string> database;
   reader.text("database", database);
-  const bool path_wins = !path_database.value.empty() &&
-                         (database.value.empty() ||
-                          path_database.origin.kind > database.origin.kind);
+  const bool path_wins =
+      !path_database.value.empty() &&
+      (database.value.empty() || path_database.origin.kind > database.origin.kind);
   if (path_wins) {
     out.database = path_database;
   } else if (!database.value.empty()) {
@@ -145,7 +148,8 @@ void overlay_setting(const Setting<std::string>& given, ConfigValue& root, Probl
   const auto& [key, value] = *assignment;
   if (is_secret_name(key)) {
     refuse_secret_on_argv(given.origin, escape_control(key, 64),
-                          "write it into [clickhouse.settings] of the configuration file", problems);
+                          "write it into [clickhouse.settings] of the configuration file",
+                          problems);
     return;
   }
   set_path(root, {"clickhouse", "settings", key}, ConfigValue::make_text(value, given.origin));
@@ -172,8 +176,9 @@ void underlay_clickhouse(const Environment& environment, ConfigValue& root) {
              ConfigValue::make_text(*proxy, Origin::environment(variable)));
   }
   if (environment.has("CLICKHOUSE_PASSWORD")) {
-    set_path(root, {"clickhouse", "password"},
-             secret_reference("env", "CLICKHOUSE_PASSWORD", Origin::environment("CLICKHOUSE_PASSWORD")));
+    set_path(
+        root, {"clickhouse", "password"},
+        secret_reference("env", "CLICKHOUSE_PASSWORD", Origin::environment("CLICKHOUSE_PASSWORD")));
   }
 }
 
@@ -209,11 +214,11 @@ void read_clickhouse(const ConfigValue& table, ClickHouseSettings& out, Problems
                               {"zstd", Compression::zstd}},
                              out.compression);
   reader.duration("timeout", out.timeout);
-  reader.text("ca_file", out.ca_file);
   reader.text("proxy", out.proxy);
   reader.boolean("allow_plaintext_auth", out.allow_plaintext_auth);
   if (const ConfigValue* tls = reader.table("tls")) {
     TableReader tls_reader(*tls, "clickhouse.tls", problems);
+    tls_reader.text("ca_file", out.ca_file);
     tls_reader.boolean("verify", out.verify_tls);
     tls_reader.finish();
   }

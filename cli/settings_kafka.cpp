@@ -35,8 +35,9 @@ void overlay_variables(const Environment& environment, ConfigValue& root,
     const bool secret = kafka::is_secret_property(property);
     if (const auto value = environment.get(variable)) {
       const Origin origin = Origin::environment(variable);
-      set_path(root, path, secret ? secret_reference("env", variable, origin)
-                                  : ConfigValue::make_text(*value, origin));
+      set_path(root, path,
+               secret ? secret_reference("env", variable, origin)
+                      : ConfigValue::make_text(*value, origin));
       used.push_back(variable);
     }
     const std::string file_variable = variable + std::string(file_suffix);
@@ -49,7 +50,8 @@ void overlay_variables(const Environment& environment, ConfigValue& root,
   for (const auto& [name, value] : environment.all()) {
     if (name.rfind(variable_prefix, 0) != 0 || is_service_variable(name)) continue;
     if (std::find(used.begin(), used.end(), name) != used.end()) continue;
-    warnings.push_back(fmt::format("{} is ignored: librdkafka has no such property", escape_control(name, 80)));
+    warnings.push_back(
+        fmt::format("{} is ignored: librdkafka has no such property", escape_control(name, 80)));
   }
 }
 
@@ -70,12 +72,17 @@ void overlay_property(const Setting<std::string>& given, ConfigValue& root, Prob
 /// The text librdkafka wants for a plain value; nothing for arrays and tables.
 std::optional<std::string> plain_text(const ConfigValue& value) {
   switch (value.kind) {
-    case ConfigValue::Kind::boolean: return std::string(value.boolean ? "true" : "false");
-    case ConfigValue::Kind::integer: return std::to_string(value.integer);
-    case ConfigValue::Kind::number: return fmt::format("{}", value.number);
-    case ConfigValue::Kind::text: return value.text;
+    case ConfigValue::Kind::boolean:
+      return std::string(value.boolean ? "true" : "false");
+    case ConfigValue::Kind::integer:
+      return std::to_string(value.integer);
+    case ConfigValue::Kind::number:
+      return fmt::format("{}", value.number);
+    case ConfigValue::Kind::text:
+      return value.text;
     case ConfigValue::Kind::array:
-    case ConfigValue::Kind::table: return std::nullopt;
+    case ConfigValue::Kind::table:
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -95,7 +102,8 @@ void read_property(const std::string& key, const Origin& key_origin, const Confi
   } else if (const auto text = plain_text(value)) {
     property.value = *text;
   } else {
-    problems.add(value.origin, fmt::format("{}: expected a plain value, found {}", key, value.kind_name()));
+    problems.add(value.origin,
+                 fmt::format("{}: expected a plain value, found {}", key, value.kind_name()));
     return;
   }
   out.properties.push_back(std::move(property));
@@ -184,7 +192,8 @@ void read_kafka(const ConfigValue& table, bool allow_unsafe, KafkaSettings& out,
   out.brokers = {join(brokers.value, ","), brokers.origin};
   out.allow_unsafe_properties.value = allow_unsafe;
   add_text(reader, "client_id", "client.id", out);
-  if (const ConfigValue* security = reader.table("security")) read_security(*security, out, problems);
+  if (const ConfigValue* security = reader.table("security"))
+    read_security(*security, out, problems);
   if (const ConfigValue* properties = reader.table("properties")) {
     read_properties(*properties, "", 0, out, problems);
   }

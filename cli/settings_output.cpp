@@ -25,7 +25,8 @@ void read_verbosity(const FlagValues& flags, OutputSettings& out, Problems& prob
   const bool both = quiet && verbose && quiet->origin.kind == verbose->origin.kind;
   if (both) problems.add(quiet->origin, "excludes --verbose", "leave one of them out");
   out.quiet = quiet && (!verbose || quiet->origin.kind >= verbose->origin.kind);
-  out.verbosity = out.quiet ? 0 : static_cast<int>(std::min<size_t>(flags.all("verbose").size(), 3));
+  out.verbosity =
+      out.quiet ? 0 : static_cast<int>(std::min<size_t>(flags.all("verbose").size(), 3));
 }
 
 void read_annotations(TableReader& reader, const Environment& environment, OutputSettings& out) {
@@ -72,11 +73,10 @@ OutputSettings read_output_settings(const FlagValues& flags, const Environment& 
   if (interval.origin.kind != Origin::Kind::built_in) {
     out.progress_interval = std::max(interval.value, Milliseconds(50));
   }
-  reader.choice<ColorMode>("color",
-                           {{"auto", ColorMode::automatic},
-                            {"always", ColorMode::always},
-                            {"never", ColorMode::never}},
-                           out.color);
+  reader.choice<ColorMode>(
+      "color",
+      {{"auto", ColorMode::automatic}, {"always", ColorMode::always}, {"never", ColorMode::never}},
+      out.color);
   Setting<LogFormat> log_format{out.log_format, {}};
   reader.choice<LogFormat>(
       "log-format",

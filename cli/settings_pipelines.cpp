@@ -26,11 +26,12 @@ constexpr std::array overriding_flags{
     PipelineFlag{"batch-rows", "batch", "rows"}, PipelineFlag{"batch-bytes", "batch", "bytes"},
     PipelineFlag{"batch-age", "batch", "age"},   PipelineFlag{"senders", "", "senders"},
     PipelineFlag{"on-error", "", "on_error"},    PipelineFlag{"from", "", "start"}};
-constexpr std::array adhoc_flags{
-    PipelineFlag{"topic", "", "topic"},          PipelineFlag{"table", "", "table"},
-    PipelineFlag{"format", "", "format"},        PipelineFlag{"group", "", "group"},
-    PipelineFlag{"reject-topic", "reject", "topic"},
-    PipelineFlag{"reject-file", "reject", "file"}};
+constexpr std::array adhoc_flags{PipelineFlag{"topic", "", "topic"},
+                                 PipelineFlag{"table", "", "table"},
+                                 PipelineFlag{"format", "", "format"},
+                                 PipelineFlag{"group", "", "group"},
+                                 PipelineFlag{"reject-topic", "reject", "topic"},
+                                 PipelineFlag{"reject-file", "reject", "file"}};
 
 void overlay(const PipelineFlag& names, const FlagValues& flags, ConfigValue& table) {
   const auto given = flags.last(names.flag);
@@ -74,7 +75,8 @@ void expand(const PipelineSettings& pipeline, std::string_view key, Setting<std:
 bool is_topic_name(std::string_view name) {
   return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
          std::all_of(name.begin(), name.end(), [](char character) {
-           return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+           return (character >= 'a' && character <= 'z') ||
+                  (character >= 'A' && character <= 'Z') ||
                   (character >= '0' && character <= '9') || character == '.' || character == '_' ||
                   character == '-';
          });
@@ -112,8 +114,8 @@ void read_reject(const ConfigValue& table, const std::string& path, PipelineSett
 void read_start(TableReader& reader, WallTime now, PipelineSettings& out) {
   const ConfigValue* value = reader.find("start");
   if (value == nullptr) return;
-  const auto start = value->kind == ConfigValue::Kind::text ? parse_start(value->text, now)
-                                                            : std::nullopt;
+  const auto start =
+      value->kind == ConfigValue::Kind::text ? parse_start(value->text, now) : std::nullopt;
   if (start) {
     out.start = {*start, value->origin};
     return;
@@ -157,9 +159,9 @@ void read_unknown_fields(TableReader& reader, PipelineSettings& out) {
                    "write \"ignore\" or \"error\"");
     return;
   }
-  reader.choice<UnknownFields>(
-      "unknown_fields", {{"ignore", UnknownFields::ignore}, {"error", UnknownFields::error}},
-      out.unknown_fields);
+  reader.choice<UnknownFields>("unknown_fields",
+                               {{"ignore", UnknownFields::ignore}, {"error", UnknownFields::error}},
+                               out.unknown_fields);
 }
 
 /// Every key of a pipeline's table; `path` names the table.
@@ -169,8 +171,8 @@ void read_keys(const ConfigValue& table, const std::string& path, WallTime now,
   reader.boolean("disabled", out.disabled);
   if (out.disabled.value) {
     // Words of a later version do no harm where nothing runs.
-    for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key", "format",
-                            "mode", "write", "delivery", "on_gap"}) {
+    for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key",
+                            "format", "mode", "write", "delivery", "on_gap"}) {
       (void)reader.find(key);
     }
   } else {
@@ -200,7 +202,8 @@ void read_keys(const ConfigValue& table, const std::string& path, WallTime now,
 void complete(const std::string& database, PipelineSettings& out, Problems& problems) {
   const bool adhoc = out.origin.kind != Origin::Kind::file;
   if (out.topic.value.empty()) {
-    problems.add(out.origin, fmt::format("pipeline {} has no topic", out.name), "add topic = \"NAME\"");
+    problems.add(out.origin, fmt::format("pipeline {} has no topic", out.name),
+                 "add topic = \"NAME\"");
   }
   if (out.table.value.empty()) {
     problems.add(out.origin, fmt::format("pipeline {} has no table", out.name),
@@ -247,10 +250,9 @@ PipelineSettings read_one(const std::string& name, const Origin& origin, const C
 void check_groups(const std::vector<PipelineSettings>& pipelines, Problems& problems) {
   for (size_t index = 0; index < pipelines.size(); ++index) {
     const PipelineSettings& pipeline = pipelines[index];
-    const auto twin = std::find_if(pipelines.begin(), pipelines.begin() + static_cast<ptrdiff_t>(index),
-                                   [&](const PipelineSettings& other) {
-                                     return other.group.value == pipeline.group.value;
-                                   });
+    const auto twin = std::find_if(
+        pipelines.begin(), pipelines.begin() + static_cast<ptrdiff_t>(index),
+        [&](const PipelineSettings& other) { return other.group.value == pipeline.group.value; });
     if (twin == pipelines.begin() + static_cast<ptrdiff_t>(index)) continue;
     problems.add(pipeline.group.origin,
                  fmt::format("pipelines {} and {} have the same group '{}': each would get only a "
@@ -274,15 +276,23 @@ void select(const std::vector<std::string>& wanted, const std::vector<PipelineSe
       found = true;
       chosen[index] = true;
       if (all[index].disabled.value && pattern == names[index]) {
-        problems.add(Problem{Errc::usage, "usage", {}, fmt::format("pipeline '{}' is disabled", pattern),
+        problems.add(Problem{Errc::usage,
+                             "usage",
+                             {},
+                             fmt::format("pipeline '{}' is disabled", pattern),
                              "take 'disabled' out of its table"});
       }
     }
     if (found) continue;
     std::string hint = did_you_mean(pattern, names);
-    if (hint.empty()) hint = names.empty() ? "the configuration has no pipelines" : "there are: " + join(names, ", ");
-    problems.add(Problem{Errc::usage, "usage", {},
-                         fmt::format("unknown pipeline '{}'", escape_control(pattern, 64)), hint});
+    if (hint.empty())
+      hint =
+          names.empty() ? "the configuration has no pipelines" : "there are: " + join(names, ", ");
+    problems.add(Problem{Errc::usage,
+                         "usage",
+                         {},
+                         fmt::format("unknown pipeline '{}'", escape_control(pattern, 64)),
+                         hint});
   }
   for (size_t index = 0; index < all.size(); ++index) {
     if (chosen[index] && !all[index].disabled.value) out.pipelines.push_back(all[index]);
@@ -304,13 +314,15 @@ void read_configured(const Invocation& invocation, const ConfigValue& root,
       continue;
     }
     if (!is_topic_name(entry.key)) {
-      problems.add(entry.origin, fmt::format("'{}' is not a pipeline name", escape_control(entry.key, 64)),
+      problems.add(entry.origin,
+                   fmt::format("'{}' is not a pipeline name", escape_control(entry.key, 64)),
                    "names have letters, digits, '.', '_' and '-'");
       continue;
     }
     ConfigValue table = defaults;
     merge(table, entry.value);
-    all.push_back(read_one(entry.key, entry.origin, table, path, invocation, database, now, problems));
+    all.push_back(
+        read_one(entry.key, entry.origin, table, path, invocation, database, now, problems));
   }
   std::vector<PipelineSettings> enabled;
   std::copy_if(all.begin(), all.end(), std::back_inserter(enabled),
@@ -331,8 +343,8 @@ void read_adhoc(const Invocation& invocation, const ConfigValue& root, const std
   if (invocation.flags.has("reject-topic") && invocation.flags.has("reject-file")) {
     problems.add(Origin::flag("--reject-file"), "excludes --reject-topic", "leave one of them out");
   }
-  out.pipelines.push_back(
-      read_one(topic->value, topic->origin, table, "defaults", invocation, database, now, problems));
+  out.pipelines.push_back(read_one(topic->value, topic->origin, table, "defaults", invocation,
+                                   database, now, problems));
 }
 
 }  // namespace
@@ -353,10 +365,12 @@ std::string PipelineSettings::table_name() const {
 
 void read_pipelines(const Invocation& invocation, const ConfigValue& root,
                     const std::string& database, WallTime now, Settings& out, Problems& problems) {
-  if (invocation.flags.has("topic")) return read_adhoc(invocation, root, database, now, out, problems);
+  if (invocation.flags.has("topic"))
+    return read_adhoc(invocation, root, database, now, out, problems);
   for (const PipelineFlag& flag : adhoc_flags) {
     const auto given = invocation.flags.last(flag.flag);
-    if (given) problems.add(given->origin, "needs --topic", "it makes a pipeline with no configuration");
+    if (given)
+      problems.add(given->origin, "needs --topic", "it makes a pipeline with no configuration");
   }
   read_configured(invocation, root, database, now, out, problems);
 }

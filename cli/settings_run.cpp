@@ -28,7 +28,8 @@ void read_limits(TableReader& reader, RunSettings& out) {
 
 /// People leave the zone out and mean their own: say which moment was understood.
 void echo_time(std::string_view flag, const std::string& text, WallTime time, RunSettings& out) {
-  out.times_read.push_back(fmt::format("{} {} is {}", flag, escape_control(text, 64), utc_seconds(time)));
+  out.times_read.push_back(
+      fmt::format("{} {} is {}", flag, escape_control(text, 64), utc_seconds(time)));
 }
 
 void read_until(const FlagValues& flags, WallTime now, RunSettings& out, Problems& problems) {

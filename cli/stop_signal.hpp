@@ -13,9 +13,9 @@ namespace sluice::cli {
 
 /// What the signals of a run do. Called on the signal thread, outside signal context.
 struct SignalActions {
-  std::function<void(int)> stop;             ///< first SIGINT or SIGTERM: finish and end
-  std::function<void()> before_exit;         ///< second one: last thing before _exit()
-  std::function<void()> hang_up;             ///< SIGHUP; empty: left as it was
+  std::function<void(int)> stop;      ///< first SIGINT or SIGTERM: finish and end
+  std::function<void()> before_exit;  ///< second one: last thing before _exit()
+  std::function<void()> hang_up;      ///< SIGHUP; empty: left as it was
 };
 
 /// Turns SIGINT and SIGTERM into a request to stop, and the second of them into an immediate exit

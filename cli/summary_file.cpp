@@ -114,7 +114,8 @@ std::string prometheus_text(const RunReport& run, const std::string& before) {
              [&](const PipelineResult&) { return fmt::format("{:.3f}", finished); });
   add_metric(out, run, "sluice_run_duration_seconds", "How long the last run took.",
              [](const PipelineResult& pipeline) {
-               return fmt::format("{:.3f}", static_cast<double>(pipeline.report.duration.count()) / 1e3);
+               return fmt::format("{:.3f}",
+                                  static_cast<double>(pipeline.report.duration.count()) / 1e3);
              });
   add_metric(out, run, "sluice_run_exit_code", "Exit code of the pipeline in the last run.",
              [](const PipelineResult& pipeline) { return pipeline.exit_code; });

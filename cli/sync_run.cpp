@@ -29,12 +29,6 @@ PipelineReport not_started(const PipelineSettings& pipeline) {
   return report;
 }
 
-PipelineReport not_opened(const PipelineSettings& pipeline, Error error) {
-  PipelineReport report = not_started(pipeline);
-  report.error = std::move(error);
-  return report;
-}
-
 /// librdkafka's own messages: mostly about connections, which the pipeline judges by itself.
 kafka::LogCallback log_of(Console& console, const std::string& pipeline) {
   return [&console, pipeline](int level, std::string_view text) {
@@ -124,8 +118,14 @@ PipelineReport SyncRunner::run_pipeline(const PipelineSettings& pipeline, Pipeli
   unstarted.limit_reached = settings_.run.duration_max && elapsed() >= *settings_.run.duration_max;
   if (unstarted.interrupted || unstarted.limit_reached) return unstarted;
   watch.counts().phase = Phase::starting;
+  const TimePoint began = clock_.now();
   auto opened = open(pipeline, watch);
-  if (!opened) return not_opened(pipeline, std::move(opened).error());
+  if (!opened) {
+    PipelineReport failed = not_started(pipeline);
+    failed.error = std::move(opened).error();
+    failed.duration = std::chrono::duration_cast<Milliseconds>(clock_.now() - began);
+    return failed;
+  }
   CountingSink sink(*opened->sink, watch.counts().batches_in_flight);
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
   PipelineReport report = run_sync(options_of(pipeline), ports, stop);
@@ -172,9 +172,9 @@ Result<std::unique_ptr<Sink>> SyncRunner::open_sink(const PipelineSettings& pipe
     auto sink = clickhouse::open_sink(server, options, watch, clock_);
     const bool last = index + 1 == connections_.servers.size();
     if (sink.ok() || last || sink.error().code != Errc::unavailable) return sink;
-    console_.warning(pipeline.name, "clickhouse-next-server",
-                     fmt::format("{}; trying {}", sink.error().message,
-                                 connections_.servers[index + 1].url));
+    console_.warning(
+        pipeline.name, "clickhouse-next-server",
+        fmt::format("{}; trying {}", sink.error().message, connections_.servers[index + 1].url));
   }
 }
 
@@ -196,7 +196,8 @@ PipelineOptions SyncRunner::options_of(const PipelineSettings& pipeline) const {
   options.decode.nulls = pipeline.nulls.value;
   options.unavailable_max = run.retry_time_max.value;
   // The limit is the run's: pipelines that had to wait for their turn have less of it.
-  if (run.duration_max) options.duration_max = std::max(*run.duration_max - elapsed(), Milliseconds(1));
+  if (run.duration_max)
+    options.duration_max = std::max(*run.duration_max - elapsed(), Milliseconds(1));
   options.rows_max = run.rows_max;
   options.bytes_max = run.bytes_max;
   options.until = run.until;
@@ -211,7 +212,8 @@ std::string make_run_id(WallTime now) {
   const auto milliseconds = static_cast<uint64_t>(now.time_since_epoch().count());
   const uint64_t random = random_bits();
   std::string id;
-  for (int digit = time_digits - 1; digit >= 0; --digit) id += digits[(milliseconds >> (5 * digit)) & 31u];
+  for (int digit = time_digits - 1; digit >= 0; --digit)
+    id += digits[(milliseconds >> (5 * digit)) & 31u];
   for (int digit = 0; digit < random_digits; ++digit) id += digits[(random >> (5 * digit)) & 31u];
   return id;
 }

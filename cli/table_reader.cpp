@@ -74,7 +74,8 @@ void TableReader::boolean(std::string_view key, Setting<bool>& out) {
   const ConfigValue* value = find(key);
   if (value == nullptr) return;
   if (value->kind != ConfigValue::Kind::boolean) {
-    return problem(*value, key, fmt::format("expected true or false, found {}", value->kind_name()));
+    return problem(*value, key,
+                   fmt::format("expected true or false, found {}", value->kind_name()));
   }
   out = {value->boolean, value->origin};
 }
@@ -146,7 +147,8 @@ void TableReader::text_list(std::string_view key, Setting<std::vector<std::strin
     return problem(*value, key,
                    fmt::format("expected an array of strings, found {}", value->kind_name()));
   }
-  const bool blank = std::any_of(texts.begin(), texts.end(), [](auto& text) { return text.empty(); });
+  const bool blank =
+      std::any_of(texts.begin(), texts.end(), [](auto& text) { return text.empty(); });
   if (texts.empty() || blank) return problem(*value, key, "must not be empty");
   out = {std::move(texts), value->origin};
 }

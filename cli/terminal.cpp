@@ -57,7 +57,8 @@ TerminalFacts terminal_facts(bool is_terminal, const Environment& environment,
 }
 
 Screen::Screen(const TerminalFacts& facts, const Environment& environment) : facts_(facts) {
-  width_hint_ = static_cast<size_t>(parse_count(environment.get("COLUMNS").value_or("")).value_or(0));
+  width_hint_ =
+      static_cast<size_t>(parse_count(environment.get("COLUMNS").value_or("")).value_or(0));
 }
 
 Screen::~Screen() { restore(); }
@@ -140,7 +141,8 @@ std::string cut_to_width(std::string_view text, size_t columns) {
     }
     if (used == columns) break;
     size_t length = 1;
-    while (at + length < text.size() && (static_cast<uint8_t>(text[at + length]) & 0xc0u) == 0x80u) {
+    while (at + length < text.size() &&
+           (static_cast<uint8_t>(text[at + length]) & 0xc0u) == 0x80u) {
       ++length;
     }
     out += text.substr(at, length);

@@ -50,10 +50,17 @@ bool is_control(std::string_view sequence) {
 void append_escaped(std::string& out, std::string_view bytes) {
   for (const char character : bytes) {
     switch (character) {
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default: out += fmt::format("\\x{:02x}", static_cast<uint8_t>(character));
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      default:
+        out += fmt::format("\\x{:02x}", static_cast<uint8_t>(character));
     }
   }
 }
@@ -191,7 +198,7 @@ std::string grouped(uint64_t number) {
   std::string digits = std::to_string(number);
   for (size_t position = digits.size(); position > 3;) {
     position -= 3;
-    digits.insert(position, ",");
+    digits.insert(position, 1, ',');
   }
   return digits;
 }

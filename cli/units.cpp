@@ -149,8 +149,8 @@ std::optional<Milliseconds> take_clock(std::string_view& text) {
     }
   }
   if (*hour > 23 || *minute > 59 || second > 60) return std::nullopt;
-  return std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-         std::chrono::seconds(second) + fraction;
+  return std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(second) +
+         fraction;
 }
 
 /// Z, +HH:MM, -HHMM, or nothing at all.
@@ -223,7 +223,11 @@ std::optional<uint64_t> parse_size(std::string_view text) {
 
 std::optional<uint64_t> parse_count(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, uint64_t>, 6> units{
-      {{"", 1}, {"k", 1000}, {"K", 1000}, {"M", 1'000'000}, {"G", 1'000'000'000},
+      {{"", 1},
+       {"k", 1000},
+       {"K", 1000},
+       {"M", 1'000'000},
+       {"G", 1'000'000'000},
        {"B", 1'000'000'000}}};
   const auto number = take_decimal(text);
   if (!number) return std::nullopt;

@@ -16,9 +16,12 @@ constexpr uint64_t rejects_told_max = 10;
 
 std::string start_name(const StartAt& start) {
   switch (start.kind) {
-    case StartAt::Kind::earliest: return "earliest";
-    case StartAt::Kind::end: return "end";
-    case StartAt::Kind::time: return utc_seconds(start.time);
+    case StartAt::Kind::earliest:
+      return "earliest";
+    case StartAt::Kind::end:
+      return "end";
+    case StartAt::Kind::time:
+      return utc_seconds(start.time);
   }
   return "earliest";
 }
@@ -65,9 +68,10 @@ void PipelineWatch::assigned(std::span<const Assignment> partitions) {
   counts_.phase = Phase::running;
   const Starts starts = count_starts(partitions);
   const bool again = assigned_before_.exchange(true);
-  console_.say(fmt::format("{}  {}", pipeline_.name,
-                           again ? fmt::format("now has {} of the group", counted(partitions.size(), "partition"))
-                                 : start_line(partitions, pipeline_.start.value)));
+  console_.say(fmt::format(
+      "{}  {}", pipeline_.name,
+      again ? fmt::format("now has {} of the group", counted(partitions.size(), "partition"))
+            : start_line(partitions, pipeline_.start.value)));
   if (console_.human() && !console_.log().to_file()) return;
   const std::string from = starts.fresh == 0     ? "committed"
                            : starts.resumed == 0 ? start_name(pipeline_.start.value)
@@ -83,9 +87,9 @@ void PipelineWatch::assigned(std::span<const Assignment> partitions) {
 }
 
 void PipelineWatch::revoked(std::span<const PartitionId> partitions, bool lost) {
-  console_.log().write(LogLevel::debug, lost ? "partitions lost" : "partitions revoked",
-                       {{"pipeline", pipeline_.name},
-                        {"partitions", static_cast<uint64_t>(partitions.size())}});
+  console_.log().write(
+      LogLevel::debug, lost ? "partitions lost" : "partitions revoked",
+      {{"pipeline", pipeline_.name}, {"partitions", static_cast<uint64_t>(partitions.size())}});
 }
 
 void PipelineWatch::inserted(const Inserted& insert) {
@@ -125,8 +129,9 @@ void PipelineWatch::retrying(const Insert& insert, uint32_t attempt, Millisecond
 void PipelineWatch::rejected(const RejectedRecord& record) {
   // What ClickHouse says about a row can quote the row: that goes to the reject sink only.
   const bool quotes = record.reason == RejectReason::insert;
-  const std::string message = quotes ? fmt::format("ClickHouse refused the row (code {})", record.code)
-                                     : escape_control(record.message);
+  const std::string message = quotes
+                                  ? fmt::format("ClickHouse refused the row (code {})", record.code)
+                                  : escape_control(record.message);
   console_.event({{"type", "reject"},
                   {"pipeline", pipeline_.name},
                   {"topic", record.topic},

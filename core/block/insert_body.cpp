@@ -72,7 +72,7 @@ void InsertBody::add_native(const std::vector<const Block*>& blocks, Insert& ins
   for (const auto& [index, flagged] : columns) {
     const TableColumn& column = schema.columns()[index];
     insert.columns.push_back({.name = column.name,
-                              .type = column.type.name,
+                              .type = schema.wire_type(index),
                               .flagged = flagged,
                               .default_expression = flagged ? column.default_expression : ""});
   }

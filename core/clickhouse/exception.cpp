@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "core/clickhouse/text.hpp"
+#include "core/model/quote.hpp"
 
 namespace sluice::clickhouse {
 namespace {
@@ -66,6 +67,28 @@ std::string take_name(std::string_view& text) {
   text = text.substr(0, open);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
   return std::string(name);
+}
+
+/// Length of the name, plain or in back quotes, at `position`; 0 when there is none.
+size_t name_length(std::string_view text) {
+  if (!text.empty() && text.front() == '`') {
+    size_t position = 0;
+    std::string name;
+    return read_quoted(text, position, name) ? position : 0;
+  }
+  const auto is_part = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  const auto* const end = std::find_if_not(text.begin(), text.end(), is_part);
+  return static_cast<size_t>(end - text.begin());
+}
+
+/// Length of "database.table" at the front of `text`; 0 when there is none.
+size_t table_name_length(std::string_view text) {
+  const size_t database = name_length(text);
+  if (database == 0 || text.substr(database, 1) != ".") return 0;
+  const size_t table = name_length(text.substr(database + 1));
+  return table == 0 ? 0 : database + 1 + table;
 }
 
 std::string_view without_version(std::string_view text) {
@@ -171,7 +194,11 @@ std::string failing_view(const Exception& exception) {
   const size_t found = exception.text.rfind(marker);
   if (found == std::string::npos) return {};
   const std::string_view rest = std::string_view(exception.text).substr(found + marker.size());
-  return printable(rest.substr(0, rest.find_first_of(" :\n")), 256);
+  // The server puts it last; a record's content that says the same has something behind it.
+  const size_t length = table_name_length(rest);
+  const std::string_view behind = rest.substr(length);
+  const bool last = behind.empty() || (behind.substr(0, 2) == " (" && behind.size() == 39);
+  return length != 0 && last ? printable(rest.substr(0, length), 256) : std::string{};
 }
 
 std::string presentable(const Exception& exception, TextPolicy policy) {

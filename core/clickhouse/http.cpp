@@ -285,7 +285,13 @@ HttpReply HttpClient::post(const HttpRequest& request, const std::stop_token& st
     reply.failure_text = *detail != '\0' ? detail : curl_easy_strerror(code);
     return reply;
   }
-  reply.complete = exchange.headers.finished() && exchange.headers.framed();
+  // libcurl 7.88 takes an end of the connection within the headers for the end of the answer.
+  if (!exchange.headers.finished()) {
+    reply.failure = TransportFailure::lost;
+    reply.failure_text = "the answer ended within its headers";
+    return reply;
+  }
+  reply.complete = exchange.headers.framed();
   return reply;
 }
 

@@ -44,6 +44,9 @@ constexpr std::array wanted_settings{
     Wanted{"input_format_null_as_default", "1"},
     Wanted{"input_format_defaults_for_omitted_fields", "1"},
     Wanted{"date_time_input_format", "best_effort"},
+    // input() and CAST check types as CREATE TABLE does; the table's own are there already.
+    Wanted{"allow_suspicious_fixed_string_types", "1"},
+    Wanted{"enable_nullable_tuple_type", "1"},
     Wanted{"throw_on_max_partitions_per_insert_block", "1"},
     Wanted{"send_progress_in_http_headers", "0"},
     Wanted{"http_write_exception_in_output_format", "0"},

@@ -16,6 +16,9 @@ constexpr std::string_view unreachable = "clickhouse-unreachable";
 constexpr std::string_view reach_fix =
     "check the URL, the firewall and whether the server runs; what was not inserted is read again "
     "by the next run";
+constexpr std::string_view tls_fix =
+    "check that the port is the one for TLS (usually 8443) and that the server knows TLS 1.2 or "
+    "newer";
 constexpr std::string_view origin_fix =
     "check the URL and its port (8123, with TLS 8443) and whether a proxy or a sign-in page stands "
     "between";
@@ -57,7 +60,9 @@ Verdict judge_failure(const HttpReply& reply, const Target& target) {
     case TransportFailure::connect:
       return unavailable("cannot connect to " + server + detail);
     case TransportFailure::tls:
-      return unavailable("cannot make a TLS connection to " + server + detail);
+      return failure(AttemptClass::retry, reply.body_sent,
+                     make_error(Errc::unavailable, unreachable,
+                                "cannot make a TLS connection to " + server + detail, tls_fix));
     case TransportFailure::timeout:
       return unavailable(server + " did not answer in time" + detail);
     case TransportFailure::lost:
@@ -136,6 +141,36 @@ const ErrorCode& entry_of(const Exception& exception) {
   return partitions ? too_many_partitions() : entry;
 }
 
+/// Whether only a person can help, although in the table itself another step would.
+bool is_hopeless_in_view(AttemptClass kind) {
+  switch (kind) {
+    case AttemptClass::isolate:
+    case AttemptClass::split:
+    case AttemptClass::resend_once:
+    case AttemptClass::refresh_schema:
+      return true;
+    case AttemptClass::success:
+    case AttemptClass::retry:
+    case AttemptClass::retry_slow:
+    case AttemptClass::retry_briefly:
+    case AttemptClass::fatal:
+      return false;
+  }
+  return false;
+}
+
+/// A view fails after its table took the rows. Other inserts made of the same rows would put them
+/// there again, and again for every half, so that nothing may follow but the same insert.
+void judge_view(const std::string& view, Verdict& verdict) {
+  verdict.attempt.ambiguous = true;
+  if (!is_hopeless_in_view(verdict.attempt.kind)) return;
+  verdict.attempt.kind = AttemptClass::fatal;
+  verdict.row.reset();
+  verdict.error.slug = "view-refused";
+  verdict.error.fix = "the table has the rows of this insert, the view " + view +
+                      " has not: correct the view or the table it writes to";
+}
+
 /// What was refused, without the reason: "ClickHouse refused a row of an insert into shop.orders".
 std::string refusal(const ErrorCode& entry, std::string_view otherwise, const Target& target) {
   if (entry.slug == login_refused) {
@@ -179,13 +214,15 @@ Verdict judge_insert(const HttpReply& reply, const Insert& insert, const Target&
     verdict.code = exception->code;
     const bool of_row = entry.kind == AttemptClass::isolate;
     if (of_row) verdict.row = blamed_row(*exception, insert);
-    // A view fails after its table took the rows; and what was sent with status 200 came late.
-    const bool late = !failing_view(*exception).empty() || reply.status == 200;
-    verdict.attempt = {
-        .kind = entry.kind, .ambiguous = entry.ambiguous || late, .retry_after = wish_of(reply)};
+    // What was sent with status 200 came late.
+    verdict.attempt = {.kind = entry.kind,
+                       .ambiguous = entry.ambiguous || reply.status == 200,
+                       .retry_after = wish_of(reply)};
     verdict.error = make_error(entry.errc, entry.slug,
                                insert_message(*exception, entry, insert, verdict.row, target),
                                explained(entry.fix, target));
+    const std::string view = failing_view(*exception);
+    if (!view.empty()) judge_view(view, verdict);
     return verdict;
   }
   Verdict verdict;

@@ -110,10 +110,10 @@ Verdict Server::insert_once(const std::string& query, std::string_view parameter
   // There is no row whose data could be wrong: it is the value of a setting.
   if (verdict.error.code == Errc::rejected) {
     const auto exception = find_exception(reply);
-    const std::string text = exception ? presentable(*exception, TextPolicy::shown) : "";
+    const std::string reason = exception ? presentable(*exception, TextPolicy::shown) : "";
     verdict.attempt.kind = AttemptClass::fatal;
     verdict.error =
-        config_error("clickhouse-setting", "ClickHouse cannot read the value of a setting: " + text,
+        config_error("clickhouse-setting", "ClickHouse cannot read the value of a setting: " + reason,
                      "correct the settings of this server");
   }
   return verdict;

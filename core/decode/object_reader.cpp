@@ -21,6 +21,16 @@ struct ObjectReader::Parser {
 /// One pass over one record.
 class ObjectReader::Walk {
  public:
+  /// A value and its text up to the next token.
+  struct Item {
+    explicit Item(json::value& of) : value(of), token(of.raw_json_token()) {}
+    [[nodiscard]] char first() const { return token.front(); }
+    [[nodiscard]] bool is_container() const { return first() == '{' || first() == '['; }
+
+    json::value& value;
+    std::string_view token;
+  };
+
   /// simdjson sees `parsed`, which has a token wherever `original` has one.
   Walk(ObjectReader& reader, const char* original, const char* parsed, Block* block)
       : reader_(reader), original_(original), parsed_(parsed), block_(block) {}
@@ -28,25 +38,25 @@ class ObjectReader::Walk {
   Fault read_root(json::document& document);
 
  private:
-  Fault read_field(std::string_view name, json::value& value);
-  Fault read_column(size_t index, json::value& value);
-  Fault append(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
-  Fault append_container(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
-  Fault append_plain(const ValuePlan& plan, json::value& value, Column& column);
-  Fault append_array(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
-  Fault append_map(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
-  Fault append_tuple(const ValuePlan& plan, json::value& value, Column& column, uint32_t depth);
-  Fault append_named_tuple(const ValuePlan& plan, json::value& value, Column& column,
-                           uint32_t depth);
-  Fault append_raw(json::value& value, Column& column, uint32_t depth);
-  Fault skip(json::value& value, uint32_t depth);
+  Fault read_field(std::string_view name, const Item& item);
+  size_t find_column(std::string_view name);
+  Fault read_column(size_t index, const Item& item);
+  Fault append(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
+  Fault append_container(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
+  Fault append_plain(const ValuePlan& plan, const Item& item, Column& column);
+  Fault append_array(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
+  Fault append_map(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
+  Fault append_tuple(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
+  Fault append_named_tuple(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
+  Fault append_raw(const Item& item, Column& column, uint32_t depth);
+  Fault skip(const Item& item, uint32_t depth);
   Fault read_token(std::string_view token, Scalar& scalar) const;
 
   template <class Visit>
   Fault for_each_field(json::object& object, Visit visit);
   template <class Visit>
-  Fault for_each_element(json::value& value, uint32_t depth, Visit visit);
-  Fault enter_object(json::value& value, uint32_t depth, json::object& object) const;
+  Fault for_each_element(const Item& item, uint32_t depth, Visit visit);
+  Fault enter_object(const Item& item, uint32_t depth, json::object& object) const;
 
   [[nodiscard]] const DecodeOptions& options() const { return reader_.options_; }
   [[nodiscard]] const char* original(const char* parsed) const {
@@ -58,6 +68,7 @@ class ObjectReader::Walk {
   const char* parsed_;
   Block* block_;  // nullptr: only check
   uint32_t fields_ = 0;
+  size_t next_column_ = 0;
   std::vector<bool> seen_;
   std::string name_;  // of the current field of the record, where it has escapes
 };
@@ -68,10 +79,6 @@ Fault fault_of(simdjson::error_code error) {
   CHECK(error != simdjson::MEMALLOC);
   return error == simdjson::DEPTH_ERROR ? Fault::too_deep : Fault::not_json;
 }
-
-char first_character(json::value& value) { return value.raw_json_token().front(); }
-
-bool is_container(char first) { return first == '{' || first == '['; }
 
 /// A copy in which bytes that are not ASCII are, followed by padding. All tokens stay in place.
 void copy_as_ascii(std::string_view text, std::string& copy) {
@@ -122,7 +129,7 @@ Fault ObjectReader::Walk::read_root(json::document& document) {
   if (error == simdjson::INCORRECT_TYPE) return Fault::not_an_object;
   if (error != simdjson::SUCCESS) return fault_of(error);
   if (block_ == nullptr) seen_.resize(reader_.plan_.names().size());
-  const Fault fault = for_each_field(object, [&](const Scalar& key, json::value& value) {
+  const Fault fault = for_each_field(object, [&](const Scalar& key, const Item& item) {
     std::string_view name = key.text;
     if (key.escaped) {
       name_.resize(key.text.size());
@@ -131,7 +138,7 @@ Fault ObjectReader::Walk::read_root(json::document& document) {
       if (bad_escape != Fault::none) return bad_escape;
       name = std::string_view(name_).substr(0, size);
     }
-    return read_field(name, value);
+    return read_field(name, item);
   });
   if (fault != Fault::none) return fault;
   // simdjson stops at the end of the object; anything may stand behind it.
@@ -139,88 +146,96 @@ Fault ObjectReader::Walk::read_root(json::document& document) {
                                                                         : Fault::more_than_one;
 }
 
-Fault ObjectReader::Walk::read_field(std::string_view name, json::value& value) {
-  const size_t index = reader_.plan_.names().find(name);
+Fault ObjectReader::Walk::read_field(std::string_view name, const Item& item) {
+  const size_t index = find_column(name);
   Fault fault = Fault::none;
   if (index != NameIndex::none) {
-    fault = read_column(index, value);
+    fault = read_column(index, item);
   } else if (options().unknown_fields == UnknownFields::error) {
     fault = Fault::unknown_field;
   } else {
     reader_.unknown_.number_of(name);
-    fault = skip(value, 2);
+    fault = skip(item, 2);
   }
   if (fault != Fault::none && reason_of(fault) != RejectReason::decode) reader_.fault_name_ = name;
   return fault;
 }
 
-Fault ObjectReader::Walk::read_column(size_t index, json::value& value) {
+/// Fields mostly come in the order of the columns.
+size_t ObjectReader::Walk::find_column(std::string_view name) {
+  const NameIndex& names = reader_.plan_.names();
+  size_t index = next_column_;
+  if (index >= names.size() || names.name(index) != name) index = names.find(name);
+  if (index != NameIndex::none) next_column_ = index + 1;
+  return index;
+}
+
+Fault ObjectReader::Walk::read_column(size_t index, const Item& item) {
   const ValuePlan& plan = reader_.plan_.column(index);
   const bool duplicate =
       block_ == nullptr ? seen_[index] : block_->column(index).rows() != block_->rows();
   if (duplicate) return Fault::duplicate_key;
-  const bool null = first_character(value) == 'n';
+  const bool null = item.first() == 'n';
   Fault fault = Fault::none;
   if (block_ == nullptr) {
     seen_[index] = true;
-    fault = skip(value, 2);
+    fault = skip(item, 2);
     if (null && !plan.nullable && options().nulls == Nulls::reject) fault = Fault::null_refused;
   } else if (null) {
-    fault = skip(value, 2);
+    fault = skip(item, 2);
     if (fault == Fault::none) fault = append_null(reader_.plan_, index, options().nulls, *block_);
   } else {
-    fault = append(plan, value, block_->column(index), 2);
+    fault = append(plan, item, block_->column(index), 2);
   }
   if (fault != Fault::none && reader_.fault_plan_ == nullptr) reader_.fault_plan_ = &plan;
   return fault;
 }
 
 /// `depth` is that of the value, were it a container.
-Fault ObjectReader::Walk::append(const ValuePlan& plan, json::value& value, Column& column,
+Fault ObjectReader::Walk::append(const ValuePlan& plan, const Item& item, Column& column,
                                  uint32_t depth) {
-  const Fault fault = is_container(first_character(value))
-                          ? append_container(plan, value, column, depth)
-                          : append_plain(plan, value, column);
+  const Fault fault = item.is_container() ? append_container(plan, item, column, depth)
+                                          : append_plain(plan, item, column);
   if (fault != Fault::none && reader_.fault_plan_ == nullptr) reader_.fault_plan_ = &plan;
   return fault;
 }
 
-Fault ObjectReader::Walk::append_plain(const ValuePlan& plan, json::value& value, Column& column) {
+Fault ObjectReader::Walk::append_plain(const ValuePlan& plan, const Item& item, Column& column) {
   Scalar scalar;
-  const Fault fault = read_token(value.raw_json_token(), scalar);
+  const Fault fault = read_token(item.token, scalar);
   if (fault != Fault::none) return fault;
   if (scalar.kind == Scalar::Kind::null) return append_null(plan, options().nulls, column);
   return append_scalar(plan, scalar, column);
 }
 
-Fault ObjectReader::Walk::append_container(const ValuePlan& plan, json::value& value,
-                                           Column& column, uint32_t depth) {
-  const bool object = first_character(value) == '{';
-  if (plan.kind == TypeKind::string) return append_raw(value, column, depth);
-  if (plan.kind == TypeKind::array && !object) return append_array(plan, value, column, depth);
-  if (plan.kind == TypeKind::map && object) return append_map(plan, value, column, depth);
+Fault ObjectReader::Walk::append_container(const ValuePlan& plan, const Item& item, Column& column,
+                                           uint32_t depth) {
+  const bool object = item.first() == '{';
+  if (plan.kind == TypeKind::string) return append_raw(item, column, depth);
+  if (plan.kind == TypeKind::array && !object) return append_array(plan, item, column, depth);
+  if (plan.kind == TypeKind::map && object) return append_map(plan, item, column, depth);
   if (plan.kind != TypeKind::tuple) return Fault::wrong_kind;
   const bool named = plan.names.size() != 0;
   if (named != object) return Fault::wrong_kind;
-  return named ? append_named_tuple(plan, value, column, depth)
-               : append_tuple(plan, value, column, depth);
+  return named ? append_named_tuple(plan, item, column, depth)
+               : append_tuple(plan, item, column, depth);
 }
 
-Fault ObjectReader::Walk::append_array(const ValuePlan& plan, json::value& value, Column& column,
+Fault ObjectReader::Walk::append_array(const ValuePlan& plan, const Item& item, Column& column,
                                        uint32_t depth) {
-  const Fault fault = for_each_element(value, depth, [&](json::value& element) {
+  const Fault fault = for_each_element(item, depth, [&](const Item& element) {
     return append(plan.elements.front(), element, column.child(0), depth + 1);
   });
   if (fault == Fault::none) column.append_array();
   return fault;
 }
 
-Fault ObjectReader::Walk::append_map(const ValuePlan& plan, json::value& value, Column& column,
+Fault ObjectReader::Walk::append_map(const ValuePlan& plan, const Item& item, Column& column,
                                      uint32_t depth) {
   json::object object;
-  Fault fault = enter_object(value, depth, object);
+  Fault fault = enter_object(item, depth, object);
   if (fault != Fault::none) return fault;
-  fault = for_each_field(object, [&](const Scalar& key, json::value& field) {
+  fault = for_each_field(object, [&](const Scalar& key, const Item& field) {
     const Fault key_fault = append_scalar(plan.elements[0], key, column.child(0));
     if (key_fault != Fault::none) return key_fault;
     return append(plan.elements[1], field, column.child(1), depth + 1);
@@ -229,10 +244,10 @@ Fault ObjectReader::Walk::append_map(const ValuePlan& plan, json::value& value, 
   return fault;
 }
 
-Fault ObjectReader::Walk::append_tuple(const ValuePlan& plan, json::value& value, Column& column,
+Fault ObjectReader::Walk::append_tuple(const ValuePlan& plan, const Item& item, Column& column,
                                        uint32_t depth) {
   size_t index = 0;
-  const Fault fault = for_each_element(value, depth, [&](json::value& element) {
+  const Fault fault = for_each_element(item, depth, [&](const Item& element) {
     if (index == plan.elements.size()) return Fault::tuple_size;
     const size_t current = index++;
     return append(plan.elements[current], element, column.child(current), depth + 1);
@@ -244,12 +259,12 @@ Fault ObjectReader::Walk::append_tuple(const ValuePlan& plan, json::value& value
 }
 
 /// Elements without a field get their type's zero; fields without an element are passed over.
-Fault ObjectReader::Walk::append_named_tuple(const ValuePlan& plan, json::value& value,
+Fault ObjectReader::Walk::append_named_tuple(const ValuePlan& plan, const Item& item,
                                              Column& column, uint32_t depth) {
   json::object object;
-  Fault fault = enter_object(value, depth, object);
+  Fault fault = enter_object(item, depth, object);
   if (fault != Fault::none) return fault;
-  fault = for_each_field(object, [&](const Scalar& key, json::value& field) {
+  fault = for_each_field(object, [&](const Scalar& key, const Item& field) {
     // ClickHouse reads escapes here by other rules than JSON's.
     if (key.escaped) return Fault::escaped_tuple_key;
     const size_t index = plan.names.find(key.text);
@@ -268,9 +283,9 @@ Fault ObjectReader::Walk::append_named_tuple(const ValuePlan& plan, json::value&
 }
 
 /// A String takes an object or an array as the text it is.
-Fault ObjectReader::Walk::append_raw(json::value& value, Column& column, uint32_t depth) {
-  const char* begin = original(value.raw_json_token().data());
-  const Fault fault = skip(value, depth);
+Fault ObjectReader::Walk::append_raw(const Item& item, Column& column, uint32_t depth) {
+  const char* begin = original(item.token.data());
+  const Fault fault = skip(item, depth);
   if (fault != Fault::none) return fault;
   const char* end = find_closing_bracket(begin) + 1;
   column.append_string({begin, static_cast<size_t>(end - begin)});
@@ -278,23 +293,23 @@ Fault ObjectReader::Walk::append_raw(json::value& value, Column& column, uint32_
 }
 
 /// simdjson does not look into what is not asked for; this does.
-Fault ObjectReader::Walk::skip(json::value& value, uint32_t depth) {
-  const char first = first_character(value);
+Fault ObjectReader::Walk::skip(const Item& item, uint32_t depth) {
+  const char first = item.first();
   if (first == '[') {
-    return for_each_element(value, depth,
-                            [&](json::value& element) { return skip(element, depth + 1); });
+    return for_each_element(item, depth,
+                            [&](const Item& element) { return skip(element, depth + 1); });
   }
   if (first == '{') {
     json::object object;
-    const Fault fault = enter_object(value, depth, object);
+    const Fault fault = enter_object(item, depth, object);
     if (fault != Fault::none) return fault;
-    return for_each_field(object, [&](const Scalar& key, json::value& field) {
+    return for_each_field(object, [&](const Scalar& key, const Item& field) {
       const Fault bad_key = key.escaped ? check_escapes(key.text) : Fault::none;
       return bad_key != Fault::none ? bad_key : skip(field, depth + 1);
     });
   }
   Scalar scalar;
-  const Fault fault = read_token(value.raw_json_token(), scalar);
+  const Fault fault = read_token(item.token, scalar);
   if (fault != Fault::none || !scalar.escaped) return fault;
   return check_escapes(scalar.text);
 }
@@ -318,32 +333,32 @@ Fault ObjectReader::Walk::for_each_field(json::object& object, Visit visit) {
     Scalar key;
     const char* position = original(field.key().raw()) - 1;
     if (!read_string(position, key)) return Fault::not_json;
-    const Fault fault = visit(key, field.value());
+    const Fault fault = visit(key, Item(field.value()));
     if (fault != Fault::none) return fault;
   }
   return Fault::none;
 }
 
 template <class Visit>
-Fault ObjectReader::Walk::for_each_element(json::value& value, uint32_t depth, Visit visit) {
+Fault ObjectReader::Walk::for_each_element(const Item& item, uint32_t depth, Visit visit) {
   if (depth > options().depth_max) return Fault::too_deep;
   json::array array;
-  auto error = value.get_array().get(array);
+  auto error = item.value.get_array().get(array);
   if (error != simdjson::SUCCESS) return fault_of(error);
   for (auto result : array) {
     json::value element;
     error = std::move(result).get(element);
     if (error != simdjson::SUCCESS) return fault_of(error);
-    const Fault fault = visit(element);
+    const Fault fault = visit(Item(element));
     if (fault != Fault::none) return fault;
   }
   return Fault::none;
 }
 
-Fault ObjectReader::Walk::enter_object(json::value& value, uint32_t depth,
+Fault ObjectReader::Walk::enter_object(const Item& item, uint32_t depth,
                                        json::object& object) const {
   if (depth > options().depth_max) return Fault::too_deep;
-  const auto error = value.get_object().get(object);
+  const auto error = item.value.get_object().get(object);
   return error == simdjson::SUCCESS ? Fault::none : fault_of(error);
 }
 

@@ -30,37 +30,51 @@ class Scanner {
   [[nodiscard]] bool scan(std::string_view text, Block& block);
 
  private:
-  /// What came after a field last time: the bytes up to the value and the field they name.
+  /// What came after a field last time: the bytes up to the next value, and whose that is. There is
+  /// one for each column, then for each unknown name, the last one for the beginning of the record.
   struct Guess {
-    static constexpr size_t size_max = 48;
-    std::array<char, size_max> bytes{};
+    static constexpr uint32_t size_max = 48;
+    alignas(16) std::array<char, size_max> bytes{};
     uint32_t size = 0;
     uint32_t field = 0;
-  };
-  /// The day that a text of ten characters means.
-  struct DayText {
-    std::array<char, 10> text{'"'};  // no text of a string begins with a quote
-    int64_t seconds = 0;
-  };
-  enum class Next : uint8_t { field, end, unknown };
 
-  Next find_field(const char*& position, uint32_t& field);
-  bool read_value(uint32_t field, const char*& position, Block& block);
-  bool read_other(uint32_t field, const char*& position, Block& block);
-  bool read_short_string(const char*& position, Column& column) const;
-  bool read_date_time(size_t index, const char*& position, Column& column);
-  bool read_day(DayText& day, const char* position) const;
-  bool skip_unknown(const char*& position) const;
+    [[nodiscard]] bool matches(const char* position) const;
+  };
+  /// What the reading of one column's values needs.
+  struct Field {
+    TypeKind kind = TypeKind::other;
+    const ValuePlan* plan = nullptr;
+    // DateTime, DateTime64:
+    std::array<char, 10> day{'"'};  ///< the text of the last one; no day begins with a quote
+    int64_t day_seconds = 0;        ///< what it means
+    uint32_t scale = 0;
+    int64_t ticks = 1;  ///< of a second
+    bool local_is_utc = false;
+  };
+  struct Row {
+    Block* block;
+    Column* columns;
+    uint64_t number;
+    const char* end;  ///< of the text
+  };
+  struct Key {
+    const char* end;  ///< where its value begins; nullptr where the scanner does not know it
+    uint32_t field;   ///< no_field: not a key but the end of the object
+  };
+  static constexpr uint32_t no_field = UINT32_MAX;
+
+  Key learn_key(const char* position, uint32_t before);
+  const char* read_value(const char* position, uint32_t index, const Row& row);
+  static const char* read_usual(const char* position, Field& field, const Row& row, Column& column);
+  static const char* read_date_time(const char* position, Field& field, Column& column);
+  const char* read_other(const char* position, uint32_t index, const Row& row) const;
 
   const RowPlan& plan_;
   const DecodeOptions& options_;
   UnknownFieldNames& unknown_;
-  // Fields are numbered: columns first, then unknown names. A guess belongs to the field before;
-  // the last one to the beginning of the record.
   uint32_t columns_;
+  std::vector<Field> fields_;
   std::vector<Guess> guesses_;
-  std::vector<DayText> days_;
-  const char* end_ = nullptr;  // of the text
 };
 
 }  // namespace sluice

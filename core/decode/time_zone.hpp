@@ -25,6 +25,9 @@ class TimeZone {
   /// A zone that is not known here is no error before a local time is asked for.
   explicit TimeZone(const std::string& name);
 
+  /// Whether local time is UTC.
+  [[nodiscard]] bool is_utc() const { return utc_; }
+
   /// `local_seconds`: since 1970-01-01 00:00:00 of the zone. zone_unknown where this machine does
   /// not know the zone; zone_beyond_rules where its data do not tell exactly: after the last change
   /// of a zone that still changes (in or after 2037), before 1900, and on the days of changes

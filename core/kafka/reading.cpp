@@ -126,8 +126,8 @@ Result<void> Consumer::take_error(Assigned& assigned, const rd_kafka_message_t& 
          .slug = "kafka-records-unreadable",
          .message = fmt::format("{}[{}]@{} cannot be read: {}", options_.topic, partition.value,
                                 message.offset, text),
-         .fix = "check the broker's disks and replicas; to give the records up, start the group "
-                "behind them with --reset-to"});
+         .fix = "check the broker's disks and replicas; to give the records up, move the group "
+                "behind them with kafka-consumer-groups --reset-offsets"});
   }
   return *client_->failure();
 }
@@ -155,7 +155,7 @@ Error Consumer::out_of_range(const rd_kafka_message_t& message) {
           .slug = "kafka-offset-out-of-range",
           .message = fmt::format("{}[{}]@{} cannot be read, {}", options_.topic, partition.value,
                                  wanted.value, held),
-          .fix = fix + ", set the group's offset with --reset-to"};
+          .fix = fix + ", move the group with kafka-consumer-groups --reset-offsets"};
 }
 
 void Consumer::note_read(Assigned& assigned, size_t wanted, size_t got) {
@@ -185,7 +185,10 @@ void Consumer::poke_stalled() {
   for (const auto& [partition, assigned] : assignment_) {
     // A queue that never was near its limit is just waiting for records.
     const bool was_full = assigned.bytes_since_end >= queue_bytes_per_partition_ / 2;
-    if (assigned.read_short && !assigned.at_end && was_full) stalled.push_back(partition);
+    const bool is_read = time - assigned.last_read < 10 * interval;
+    if (is_read && assigned.read_short && !assigned.at_end && was_full) {
+      stalled.push_back(partition);
+    }
   }
   if (stalled.empty()) return;
   last_poke_ = time;

@@ -45,10 +45,11 @@ bool Consumer::probe(std::span<const PartitionId> partitions, Milliseconds patie
 
 Result<void> Consumer::check_reachable() {
   const TimePoint time = now();
-  TRY(check_stuck_partitions(time));
   BrokerHealth& health = client_->health();
   const Milliseconds quiet = since(health.last_answer(), time);
-  if (quiet < (health.troubled() ? Milliseconds{1000} : quiet_interval)) return {};
+  if (quiet < (health.troubled() ? Milliseconds{1000} : quiet_interval)) {
+    return check_stuck_partitions(time);
+  }
   const bool too_long = options_.unavailable_max.count() > 0 && quiet >= options_.unavailable_max;
   if (!too_long && time - last_probe_ < probe_interval) return {};
   last_probe_ = time;

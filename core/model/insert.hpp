@@ -22,7 +22,7 @@ enum class InsertFormat : uint8_t { native, json_each_row };
 /// Body column names are the table's own when nothing is flagged, else v0, v1, m1, … by position.
 struct InsertColumn {
   std::string name;                ///< in the table
-  std::string type;                ///< in the table
+  std::string type;                ///< in the body (DataType::wire_name); the server casts it
   bool flagged = false;
   std::string default_expression;  ///< of a flagged column
 };

@@ -89,7 +89,7 @@ json description_of(const sluice::Insert& insert, const sluice::BlockSchema& sch
     size_t index = 0;
     while (schema.columns()[index].name != column.name) ++index;
     columns.push_back({{"name", column.name},
-                       {"type", column.type},
+                       {"type", schema.columns()[index].type.name},
                        {"wire", schema.wire_type(index)},
                        {"flagged", column.flagged},
                        {"default", column.default_expression}});

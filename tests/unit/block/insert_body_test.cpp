@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/block/fill.hpp"
 
 namespace sluice {
@@ -45,7 +47,7 @@ TEST_F(InsertBodyTest, NamesColumnsAsTheTableDoesWhenEveryRowHasEveryValue) {
   const Block block = block_of({"123", "456"});
   EXPECT_EQ(body_of({&block}, insert_),
             "\3\2\1a\5UInt8"s + "14" + "\1b\5UInt8" + "25" + "\1c\5UInt8" + "36");
-  EXPECT_EQ(columns(), "a LowCardinality(UInt8);b UInt8;c UInt8;");
+  EXPECT_EQ(columns(), "a UInt8;b UInt8;c UInt8;");
   EXPECT_EQ(insert_.format, InsertFormat::native);
   EXPECT_EQ(insert_.rows, 2u);
   EXPECT_EQ(insert_.bytes, 32u);
@@ -54,14 +56,14 @@ TEST_F(InsertBodyTest, NamesColumnsAsTheTableDoesWhenEveryRowHasEveryValue) {
 TEST_F(InsertBodyTest, LeavesOutAColumnThatNoRowHas) {
   const Block block = block_of({"1.3", "4.6"});
   EXPECT_EQ(body_of({&block}, insert_), "\2\2\1a\5UInt8"s + "14" + "\1c\5UInt8"s + "36");
-  EXPECT_EQ(columns(), "a LowCardinality(UInt8);c UInt8;");
+  EXPECT_EQ(columns(), "a UInt8;c UInt8;");
 }
 
 TEST_F(InsertBodyTest, FlagsAColumnThatSomeRowsLackAndNumbersAllNames) {
   const Block block = block_of({"1.3", "4.6", "7.."});
   EXPECT_EQ(body_of({&block}, insert_),
             "\3\3\2v0\5UInt8"s + "147" + "\2v1\5UInt8"s + "36\0"s + "\2m1\5UInt8"s + "\0\0\1"s);
-  EXPECT_EQ(columns(), "a LowCardinality(UInt8);c UInt8 flagged 3;");
+  EXPECT_EQ(columns(), "a UInt8;c UInt8 flagged 3;");
 }
 
 TEST_F(InsertBodyTest, FlagsTheRowsBehindTheLastMissingValueToo) {
@@ -79,7 +81,7 @@ TEST_F(InsertBodyTest, DecidesAboutAllBlocksTogether) {
                 "\2v2\5UInt8"s + "3" + "\2m2\5UInt8"s + "\0"s +  //
                 "\5\2\2v0\5UInt8"s + "47" + "\2v1\5UInt8"s + "58" + "\2m1\5UInt8"s + "\0\0"s +
                 "\2v2\5UInt8"s + "\0\0"s + "\2m2\5UInt8"s + "\1\1"s);
-  EXPECT_EQ(columns(), "a LowCardinality(UInt8);b UInt8 flagged a + 1;c UInt8 flagged 3;");
+  EXPECT_EQ(columns(), "a UInt8;b UInt8 flagged a + 1;c UInt8 flagged 3;");
   EXPECT_EQ(insert_.rows, 3u);
 }
 
@@ -87,7 +89,7 @@ TEST_F(InsertBodyTest, LeavesOutWhatIsMissingInEveryBlock) {
   const Block first = block_of({"1.3"});
   const Block second = block_of({"4.6"});
   body_of({&first, &second}, insert_);
-  EXPECT_EQ(columns(), "a LowCardinality(UInt8);c UInt8;");
+  EXPECT_EQ(columns(), "a UInt8;c UInt8;");
 }
 
 TEST_F(InsertBodyTest, KeepsOneColumnWhenNoRowHasAnything) {

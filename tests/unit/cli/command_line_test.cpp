@@ -64,8 +64,10 @@ TEST(CommandLine, CommandsOfLaterVersionsSaySo) {
 }
 
 TEST(CommandLine, ValuesOfUnknownFlagsAreNotRepeated) {
-  for (const auto& arguments : std::vector<std::vector<std::string>>{
-           {"sync", "--password", "canary"}, {"sync", "--password=canary"}, {"--password=canary"}}) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"sync", "--password", "canary"},
+                                             {"sync", "--password=canary"},
+                                             {"--password=canary"}}) {
     const Error error = refused(arguments);
     EXPECT_EQ((error.message + error.fix).find("canary"), std::string::npos) << error.message;
   }
@@ -85,15 +87,19 @@ TEST(Flags, NoTwoHaveTheSameName) {
   std::set<char> letters;
   for (const Flag& flag : all_flags()) {
     EXPECT_TRUE(names.insert(flag.name).second) << flag.name;
-    if (flag.short_name != 0) EXPECT_TRUE(letters.insert(flag.short_name).second) << flag.name;
+    const bool own_letter = flag.short_name == 0 || letters.insert(flag.short_name).second;
+    EXPECT_TRUE(own_letter) << flag.name;
     EXPECT_FALSE(flag.help.empty());
   }
 }
 
 TEST(Flags, TheEnvironmentGivesThemWhereTheCommandLineDoesNot) {
-  const Environment environment(
-      {{"SLUICE_BATCH_ROWS", "5"}, {"SLUICE_TABLE", "a.b"}, {"SLUICE_FAIL_FAST", "1"},
-       {"SLUICE_REJECTS_OK", "no"}, {"SLUICE_MEMORY", ""}, {"SLUICE_VERBOSE", "2"}});
+  const Environment environment({{"SLUICE_BATCH_ROWS", "5"},
+                                 {"SLUICE_TABLE", "a.b"},
+                                 {"SLUICE_FAIL_FAST", "1"},
+                                 {"SLUICE_REJECTS_OK", "no"},
+                                 {"SLUICE_MEMORY", ""},
+                                 {"SLUICE_VERBOSE", "2"}});
   FlagValues flags;
   flags.add("table", "c.d", Origin::flag("--table"));
   Problems problems;
@@ -111,7 +117,8 @@ TEST(Flags, TheEnvironmentGivesThemWhereTheCommandLineDoesNot) {
 TEST(Flags, ASwitchVariableThatIsNeitherTrueNorFalseIsAProblem) {
   FlagValues flags;
   Problems problems;
-  add_environment_flags(Environment({{"SLUICE_FAIL_FAST", "maybe"}}), flags, problems);
+  const std::map<std::string, std::string> variables{{"SLUICE_FAIL_FAST", "maybe"}};
+  add_environment_flags(Environment(variables), flags, problems);
   ASSERT_EQ(problems.all().size(), 1u);
   EXPECT_EQ(problems.all().front().origin.describe(), "SLUICE_FAIL_FAST");
 }

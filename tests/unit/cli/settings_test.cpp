@@ -82,7 +82,8 @@ TEST_F(SettingsTest, NoFileIsNeededWhenFlagsSayItAll) {
 }
 
 TEST_F(SettingsTest, FlagsBeatVariablesBeatFilesBeatDefaults) {
-  write("sluice.toml", std::string(minimal) + "batch = { rows = 10, bytes = \"1MiB\", age = \"2s\" }\n");
+  write("sluice.toml",
+        std::string(minimal) + "batch = { rows = 10, bytes = \"1MiB\", age = \"2s\" }\n");
   const Settings settings = good({"sync", "--batch-rows", "30"},
                                  {{"SLUICE_BATCH_ROWS", "20"}, {"SLUICE_BATCH_BYTES", "2MiB"}});
   const PipelineSettings& orders = settings.pipelines.front();
@@ -96,7 +97,8 @@ TEST_F(SettingsTest, FlagsBeatVariablesBeatFilesBeatDefaults) {
 
 TEST_F(SettingsTest, LaterFilesWinKeyByKey) {
   write("a.toml", minimal);
-  write("b.toml", "[clickhouse]\nuser = \"loader\"\n[pipelines.orders]\ntable = \"other.orders\"\n");
+  write("b.toml",
+        "[clickhouse]\nuser = \"loader\"\n[pipelines.orders]\ntable = \"other.orders\"\n");
   const Settings settings = good({"-c", "a.toml", "-c", "b.toml", "sync"});
   EXPECT_EQ(settings.clickhouse.user.value, "loader");
   EXPECT_EQ(settings.clickhouse.urls.value.front(), "http://127.0.0.1:8123");
@@ -106,7 +108,9 @@ TEST_F(SettingsTest, LaterFilesWinKeyByKey) {
 
 TEST_F(SettingsTest, ALaterSecretReplacesTheEarlierOne) {
   write("a.toml", std::string(minimal) + "[defaults]\nreject = { topic = \"bad\" }\n");
-  write("b.toml", "[clickhouse]\npassword = { file = \"p\" }\n[pipelines.orders]\nreject = { file = \"r\" }\n");
+  write(
+      "b.toml",
+      "[clickhouse]\npassword = { file = \"p\" }\n[pipelines.orders]\nreject = { file = \"r\" }\n");
   write("c.toml", "[clickhouse]\npassword = { env = \"P\" }\n");
   const Settings settings = good({"-c", "a.toml", "-c", "b.toml", "-c", "c.toml", "sync"});
   EXPECT_EQ(settings.clickhouse.password.kind, SecretReference::Kind::environment);
@@ -133,7 +137,8 @@ TEST_F(SettingsTest, TheFirstFileOfTheSearchListIsUsed) {
 
 TEST_F(SettingsTest, ConfigNoneIgnoresFiles) {
   write("sluice.toml", "broken");
-  (void)good({"sync", "-c", "none", "-b", "b:1", "--clickhouse", "http://h:1/d", "-t", "x", "--table", "y"});
+  (void)good({"sync", "-c", "none", "-b", "b:1", "--clickhouse", "http://h:1/d", "-t", "x",
+              "--table", "y"});
 }
 
 TEST_F(SettingsTest, JsonHasTheSameSchema) {
@@ -157,8 +162,9 @@ TEST_F(SettingsTest, JsonProblemsHaveLineAndColumn) {
 }
 
 TEST_F(SettingsTest, PipelinesKeepTheOrderOfTheFile) {
-  write("sluice.toml", std::string(minimal) + "[pipelines.clicks]\ntopic = \"c\"\ntable = \"d.c\"\n"
-                                              "[pipelines.audit]\ntopic = \"a\"\ntable = \"d.a\"\n");
+  write("sluice.toml", std::string(minimal) +
+                           "[pipelines.clicks]\ntopic = \"c\"\ntable = \"d.c\"\n"
+                           "[pipelines.audit]\ntopic = \"a\"\ntable = \"d.a\"\n");
   const Settings settings = good({"sync"});
   ASSERT_EQ(settings.pipelines.size(), 3u);
   EXPECT_EQ(settings.pipelines[0].name, "orders");
@@ -167,8 +173,9 @@ TEST_F(SettingsTest, PipelinesKeepTheOrderOfTheFile) {
 }
 
 TEST_F(SettingsTest, NamesAndGlobsSelectPipelines) {
-  write("sluice.toml", std::string(minimal) + "[pipelines.clicks]\ntopic = \"c\"\ntable = \"d.c\"\n"
-                                              "[pipelines.parked]\ndisabled = true\nformat = \"avro\"\n");
+  write("sluice.toml", std::string(minimal) +
+                           "[pipelines.clicks]\ntopic = \"c\"\ntable = \"d.c\"\n"
+                           "[pipelines.parked]\ndisabled = true\nformat = \"avro\"\n");
   EXPECT_EQ(good({"sync"}).pipelines.size(), 2u);
   EXPECT_EQ(good({"sync", "cl*"}).pipelines.at(0).name, "clicks");
   (void)read({"sync", "order"});
@@ -180,9 +187,10 @@ TEST_F(SettingsTest, NamesAndGlobsSelectPipelines) {
 }
 
 TEST_F(SettingsTest, DefaultsHoldForEveryPipelineAndPlaceholdersAreFilledIn) {
-  write("sluice.toml", std::string(minimal) +
-                           "[defaults]\ngroup = \"etl.{pipeline}.{topic}\"\non_error = \"reject\"\n"
-                           "reject = { topic = \"{topic}.rejects\", max = 1000 }\nstart = 2026-11-21\n");
+  write("sluice.toml",
+        std::string(minimal) +
+            "[defaults]\ngroup = \"etl.{pipeline}.{topic}\"\non_error = \"reject\"\n"
+            "reject = { topic = \"{topic}.rejects\", max = 1000 }\nstart = 2026-11-21\n");
   const PipelineSettings orders = good({"sync"}).pipelines.front();
   EXPECT_EQ(orders.group.value, "etl.orders.orders");
   EXPECT_EQ(orders.reject.topic.value, "orders.rejects");
@@ -205,7 +213,8 @@ batch = { rows = "many", age = 5 }
 on_error = "rejct"
 disabled = "no"
 )");
-  EXPECT_EQ(text, R"(error[config]: sluice.toml:12:12: disabled: expected true or false, found a string
+  EXPECT_EQ(text,
+            R"(error[config]: sluice.toml:12:12: disabled: expected true or false, found a string
    12 | disabled = "no"
       |            ^^^^
 error[config]: sluice.toml:11:12: on_error: 'rejct' is not a value of it
@@ -225,7 +234,8 @@ error[config]: sluice.toml:9:1: unknown key 'batchs' in [pipelines.orders]
 }
 
 TEST_F(SettingsTest, AProblemOfTheDefaultsIsToldOnce) {
-  (void)wrong(std::string(minimal) + "[pipelines.b]\ntopic = \"b\"\ntable = \"d.b\"\n[defaults]\nwat = 1\n");
+  (void)wrong(std::string(minimal) +
+              "[pipelines.b]\ntopic = \"b\"\ntable = \"d.b\"\n[defaults]\nwat = 1\n");
   EXPECT_EQ(problems_.all().size(), 1u) << problems_.render();
   EXPECT_EQ(problems_.all().front().message, "unknown key 'wat' in [defaults]");
 }
@@ -269,12 +279,12 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
 
 TEST_F(SettingsTest, SecretsAreRefusedOnTheCommandLineAndNotRepeated) {
   write("sluice.toml", minimal);
-  for (const auto& arguments : std::vector<std::vector<std::string>>{
-           {"sync", "-X", "sasl.password=canary"},
-           {"sync", "-X", "ssl.key.password=canary"},
-           {"sync", "--clickhouse", "http://u:canary@h:8123/d"},
-           {"sync", "--clickhouse", "http://canary@h:8123"},
-           {"sync", "--setting", "s3_secret_key=canary"}}) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"sync", "-X", "sasl.password=canary"},
+                                             {"sync", "-X", "ssl.key.password=canary"},
+                                             {"sync", "--clickhouse", "http://u:canary@h:8123/d"},
+                                             {"sync", "--clickhouse", "http://canary@h:8123"},
+                                             {"sync", "--setting", "s3_secret_key=canary"}}) {
     (void)read(arguments);
     EXPECT_EQ(problems_.code(), Errc::usage);
     ASSERT_FALSE(problems_.empty());
@@ -284,45 +294,49 @@ TEST_F(SettingsTest, SecretsAreRefusedOnTheCommandLineAndNotRepeated) {
 }
 
 TEST_F(SettingsTest, SecretsWrittenOutInAFileAreRefusedAndNotShown) {
-  for (const char* line : {"[clickhouse]\npassword = \"canary\"", "[kafka.security]\npassword = 'canary'",
-                           "[kafka.properties]\n\"sasl.password\" = \"canary\"",
-                           "[kafka.properties]\nsasl.password = \"canary\"",
-                           "[kafka.security]\nkey_password = \"canary\n\"",
-                           "[clickhouse]\npassword = canary", "[clickhouse]\npassword = \"canary",
-                           "[clickhouse]\npassword = '''a\ncanary\n'"}) {
+  for (const char* line :
+       {"[clickhouse]\npassword = \"canary\"", "[kafka.security]\npassword = 'canary'",
+        "[kafka.properties]\n\"sasl.password\" = \"canary\"",
+        "[kafka.properties]\nsasl.password = \"canary\"",
+        "[kafka.security]\nkey_password = \"canary\n\"", "[clickhouse]\npassword = canary",
+        "[clickhouse]\npassword = \"canary", "[clickhouse]\npassword = '''a\ncanary\n'"}) {
     const std::string text = wrong(line);
     EXPECT_EQ(text.find("canary"), std::string::npos) << text;
   }
 }
 
 TEST_F(SettingsTest, SecretReferencesAreOneOfFourKinds) {
-  const std::string head = "[kafka]\nbrokers=\"b:1\"\n[pipelines.p]\ntopic=\"t\"\ntable=\"t\"\n[clickhouse]\nurl=\"http://h:1\"\n";
+  const std::string head =
+      "[kafka]\nbrokers=\"b:1\"\n[pipelines.p]\ntopic=\"t\"\ntable=\"t\"\n[clickhouse]\nurl=\"http:"
+      "//h:1\"\n";
   write("sluice.toml", head + "password = { command = [\"vault\", \"read\"] }\n");
   EXPECT_EQ(good({"sync"}).clickhouse.password.command.size(), 2u);
-  for (const char* value : {"{}", "{ fil = \"x\" }", "{ file = \"a\", env = \"b\" }", "{ file = 1 }",
-                            "{ command = \"vault read\" }", "{ command = [] }", "{ env = \"\" }",
-                            "{ credential = \"../x\" }"}) {
+  for (const char* value : {"{}", "{ fil = \"x\" }", "{ file = \"a\", env = \"b\" }",
+                            "{ file = 1 }", "{ command = \"vault read\" }", "{ command = [] }",
+                            "{ env = \"\" }", "{ credential = \"../x\" }"}) {
     (void)wrong(head + "password = " + value + "\n");
     EXPECT_EQ(problems_.all().size(), 1u) << value << "\n" << problems_.render();
   }
 }
 
 TEST_F(SettingsTest, KafkaPropertiesAreCheckedByLibrdkafka) {
-  const std::string text = wrong(std::string(minimal) + "[kafka.properties]\n\"fetch.wait.max.mss\" = 5\n"
-                                                        "\"group.id\" = \"x\"\n\"fetch.wait.max.ms\" = \"soon\"\n");
+  const std::string text = wrong(std::string(minimal) +
+                                 "[kafka.properties]\n\"fetch.wait.max.mss\" = 5\n"
+                                 "\"group.id\" = \"x\"\n\"fetch.wait.max.ms\" = \"soon\"\n");
   EXPECT_EQ(problems_.all().size(), 3u) << text;
   EXPECT_NE(text.find("sluice.toml:9:1"), std::string::npos) << text;
 }
 
 TEST_F(SettingsTest, DottedKeysWithoutQuotesMeanTheSame) {
-  write("sluice.toml", std::string(minimal) + "[kafka.properties]\nsocket.keepalive.enable = true\n"
-                                              "\"fetch.wait.max.ms\" = 5\n");
-  const Settings settings = good({"sync", "-X", "fetch.wait.max.ms=7"},
-                                 {{"SLUICE_KAFKA_SOCKET_TIMEOUT_MS", "30000"},
-                                  {"SLUICE_KAFKA_SASL_PASSWORD", "canary"},
-                                  {"SLUICE_KAFKA_SSL_KEY_PASSWORD_FILE", "/x"},
-                                  {"SLUICE_KAFKA_SERVICE_HOST", "10.0.0.1"},
-                                  {"SLUICE_KAFKA_NO_SUCH", "1"}});
+  write("sluice.toml", std::string(minimal) +
+                           "[kafka.properties]\nsocket.keepalive.enable = true\n"
+                           "\"fetch.wait.max.ms\" = 5\n");
+  const Settings settings =
+      good({"sync", "-X", "fetch.wait.max.ms=7"}, {{"SLUICE_KAFKA_SOCKET_TIMEOUT_MS", "30000"},
+                                                   {"SLUICE_KAFKA_SASL_PASSWORD", "canary"},
+                                                   {"SLUICE_KAFKA_SSL_KEY_PASSWORD_FILE", "/x"},
+                                                   {"SLUICE_KAFKA_SERVICE_HOST", "10.0.0.1"},
+                                                   {"SLUICE_KAFKA_NO_SUCH", "1"}});
   std::map<std::string, const KafkaProperty*> found;
   for (const KafkaProperty& property : settings.kafka.properties) found[property.key] = &property;
   EXPECT_EQ(found.at("socket.keepalive.enable")->value, "true");
@@ -347,9 +361,10 @@ TEST_F(SettingsTest, ClickHouseVariablesOfOthersStandBelowTheFile) {
 }
 
 TEST_F(SettingsTest, SecuritySettingsBecomeProperties) {
-  write("sluice.toml", std::string(minimal) +
-                           "[kafka.security]\nprotocol = \"sasl_ssl\"\nmechanism = \"SCRAM-SHA-512\"\n"
-                           "username = \"u\"\npassword = { env = \"P\" }\ntls = { verify = false }\n");
+  write("sluice.toml",
+        std::string(minimal) +
+            "[kafka.security]\nprotocol = \"sasl_ssl\"\nmechanism = \"SCRAM-SHA-512\"\n"
+            "username = \"u\"\npassword = { env = \"P\" }\ntls = { verify = false }\n");
   const Settings settings = good({"sync"});
   std::vector<std::string> keys;
   for (const KafkaProperty& property : settings.kafka.properties) keys.push_back(property.key);
@@ -368,15 +383,20 @@ TEST_F(SettingsTest, AFileThatEveryoneMayWriteIsRefused) {
 }
 
 TEST_F(SettingsTest, TwoPipelinesMayNotShareAGroup) {
-  const std::string text = wrong(std::string(minimal) + "group = \"g\"\n[pipelines.b]\ntopic = \"b\"\ntable = \"d.b\"\ngroup = \"g\"\n");
+  const std::string text =
+      wrong(std::string(minimal) +
+            "group = \"g\"\n[pipelines.b]\ntopic = \"b\"\ntable = \"d.b\"\ngroup = \"g\"\n");
   EXPECT_NE(text.find("have the same group 'g'"), std::string::npos) << text;
 }
 
 TEST_F(SettingsTest, RejectingNeedsAPlaceForTheRejects) {
-  EXPECT_NE(wrong(std::string(minimal) + "on_error = \"reject\"\n").find("not to anywhere"), std::string::npos);
-  EXPECT_NE(wrong(std::string(minimal) + "reject = { topic = \"orders\" }\n").find("is the topic that is read"),
+  EXPECT_NE(wrong(std::string(minimal) + "on_error = \"reject\"\n").find("not to anywhere"),
             std::string::npos);
-  EXPECT_NE(wrong(std::string(minimal) + "reject = { topic = \"a\", file = \"b\" }\n").find("exclude each other"),
+  EXPECT_NE(wrong(std::string(minimal) + "reject = { topic = \"orders\" }\n")
+                .find("is the topic that is read"),
+            std::string::npos);
+  EXPECT_NE(wrong(std::string(minimal) + "reject = { topic = \"a\", file = \"b\" }\n")
+                .find("exclude each other"),
             std::string::npos);
 }
 
@@ -384,10 +404,12 @@ TEST_F(SettingsTest, WhatIsMissingIsSaid) {
   (void)read({"sync"});
   EXPECT_EQ(problems_.code(), Errc::usage);
   EXPECT_NE(problems_.render().find("no configuration file and no --topic"), std::string::npos);
-  EXPECT_NE(wrong("[clickhouse]\nurl=\"http://h:1\"\n[pipelines.a]\ntopic=\"a\"\ntable=\"a\"\n").find("no Kafka broker"),
+  EXPECT_NE(wrong("[clickhouse]\nurl=\"http://h:1\"\n[pipelines.a]\ntopic=\"a\"\ntable=\"a\"\n")
+                .find("no Kafka broker"),
             std::string::npos);
   EXPECT_NE(wrong("[kafka]\nbrokers=\"b:1\"\n").find("no enabled pipeline"), std::string::npos);
-  EXPECT_NE(wrong("[pipelines.a]\ntopic=\"a\"\n").find("pipeline a has no table"), std::string::npos);
+  EXPECT_NE(wrong("[pipelines.a]\ntopic=\"a\"\n").find("pipeline a has no table"),
+            std::string::npos);
 }
 
 TEST_F(SettingsTest, AdHocFlagsNeedATopicAndExcludeNames) {
@@ -419,7 +441,8 @@ TEST_F(SettingsTest, QuietAndVerboseExcludeEachOtherButAFlagBeatsAVariable) {
 TEST_F(SettingsTest, AnnotationsAreOnInGitHubActions) {
   write("sluice.toml", minimal);
   EXPECT_TRUE(good({"sync"}, {{"GITHUB_ACTIONS", "true"}}).output.annotations);
-  EXPECT_FALSE(good({"sync", "--annotations", "none"}, {{"GITHUB_ACTIONS", "true"}}).output.annotations);
+  EXPECT_FALSE(
+      good({"sync", "--annotations", "none"}, {{"GITHUB_ACTIONS", "true"}}).output.annotations);
   EXPECT_FALSE(good({"sync"}).output.annotations);
 }
 

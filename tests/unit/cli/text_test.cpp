@@ -10,7 +10,10 @@ namespace {
 
 TEST(Escaping, ControlCharactersCannotReachATerminalOrALog) {
   EXPECT_EQ(escape_control("a\x1b[31mb\nc\td\x7f"), "a\\x1b[31mb\\nc\\td\\x7f");
-  EXPECT_EQ(escape_control("\xc2\x9b" "31m"), "\\xc2\\x9b31m") << "C1 control, eight-bit CSI";
+  EXPECT_EQ(escape_control("\xc2\x9b"
+                           "31m"),
+            "\\xc2\\x9b31m")
+      << "C1 control, eight-bit CSI";
   EXPECT_EQ(escape_control("grün €"), "grün €");
   EXPECT_EQ(escape_control("\xff\xc3"), "\\xff\\xc3") << "not UTF-8";
   EXPECT_EQ(escape_control_lines("a\nb\r"), "a\nb\\r");

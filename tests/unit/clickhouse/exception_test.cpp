@@ -126,6 +126,33 @@ TEST(BlamedRowTest, AViewCountsRowsOfItsOwn) {
   EXPECT_EQ(blamed_row(exception, insert_of(10)), std::nullopt);
 }
 
+TEST(FailingViewTest, IsNamedLast) {
+  const auto view_in = [](const std::string& text) {
+    return failing_view(exception_of("Code: 1. DB::Exception: " + text, "1"));
+  };
+  EXPECT_EQ(view_in("Cannot parse: while pushing to view t.mv. (NAME) (version 26.7.2.1)"), "t.mv");
+  EXPECT_EQ(view_in("x: while pushing to view t.`m'v x`. (NAME) (version 26.7.2.1)"), "t.`m'v x`");
+  EXPECT_EQ(view_in("x: while pushing to view t.mv (6c1b5e33-0000-0000-0000-000000000000). (NAME) "
+                    "(version 26.7.2.1)"),
+            "t.mv");
+  EXPECT_EQ(view_in("no view. (NAME) (version 26.7.2.1)"), "");
+}
+
+TEST(FailingViewTest, IsNotTakenFromWhatARecordSays) {
+  const auto view_in = [](const std::string& text) {
+    return failing_view(exception_of("Code: 1. DB::Exception: " + text + " (version 26.7)", "1"));
+  };
+  EXPECT_EQ(view_in("Cannot parse uuid : while pushing to view t.mv: (at row 3)\n: While "
+                    "executing X. (NAME)"),
+            "");
+  EXPECT_EQ(view_in("is violated at row 1. Expression: (a > 0). Column values: s = ': while "
+                    "pushing to view t.mv'. (NAME)"),
+            "");
+  EXPECT_EQ(view_in("Cannot parse uuid : while pushing to view t.`mv: while converting column "
+                    "\"a\". (NAME)"),
+            "");
+}
+
 TEST(BlamedColumnTest, IsOneOfTheInsert) {
   const std::string text =
       "Code: 6. DB::Exception: Cannot parse string 'x' as UInt8: syntax error at begin of string: "

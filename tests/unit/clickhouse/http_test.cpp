@@ -117,17 +117,31 @@ TEST(HttpClientTest, ABodyIsSentAnewOverAConnectionThatDied) {
 
 TEST(HttpClientTest, AnswersThatAreCutAreFailures) {
   for (const char* bytes :
-       {"", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\n",
+       {"", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nDate: x\r\nConn",
         "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\n",
+        "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\nContent-Length: 0\r\n",
         "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\nContent-Length: 5\r\n\r\nabc",
         "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
-        "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
-        "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\n\r\n", "nonsense"}) {
+        "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"}) {
     const HttpReply reply = reply_to([&](const SeenRequest&) { return raw(bytes); });
-    EXPECT_FALSE(reply.failure == TransportFailure::none && reply.complete) << bytes;
+    EXPECT_EQ(reply.failure, TransportFailure::lost) << bytes;
+    EXPECT_FALSE(reply.complete) << bytes;
     EXPECT_TRUE(reply.body_sent) << bytes;
   }
+}
+
+TEST(HttpClientTest, AnAnswerThatDoesNotSayWhereItEndsIsNotComplete) {
+  const HttpReply reply = reply_to([](const SeenRequest&) {
+    return raw("HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: x\r\n\r\n");
+  });
+  EXPECT_EQ(reply.failure, TransportFailure::none);
+  EXPECT_FALSE(reply.complete);
+}
+
+TEST(HttpClientTest, WhatIsNoHttpIsAFailure) {
+  const HttpReply reply = reply_to([](const SeenRequest&) { return raw("SSH-2.0-x\r\n"); });
+  EXPECT_NE(reply.failure, TransportFailure::none);
 }
 
 TEST(HttpClientTest, AnEndlessAnswerIsCutOff) {

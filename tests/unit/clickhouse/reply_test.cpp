@@ -253,12 +253,21 @@ TEST(JudgeInsertTest, AFailingViewComesAfterItsTable) {
       answer(500, "469",
              "Code: 469. DB::Exception: Constraint `pos` for table t.mvt (x) is violated at row "
              "1. Expression: (a > 0). Column values: a = SECRET: while pushing to view t.mv "
-             "(6c1b5e33). (VIOLATED_CONSTRAINT) (version 26.7)"));
-  EXPECT_EQ(verdict.attempt.kind, AttemptClass::isolate);
+             "(6c1b5e33-0000-0000-0000-000000000000). (VIOLATED_CONSTRAINT) (version 26.7)"));
+  EXPECT_EQ(verdict.attempt.kind, AttemptClass::fatal) << "every half would add its rows again";
+  EXPECT_EQ(verdict.error.code, Errc::rejected);
+  EXPECT_EQ(verdict.error.slug, "view-refused");
   EXPECT_TRUE(verdict.attempt.ambiguous) << "the table has the row";
   EXPECT_FALSE(verdict.row.has_value());
   EXPECT_THAT(verdict.error.message, HasSubstr("while pushing to view t.mv"));
   EXPECT_THAT(verdict.error.message, Not(HasSubstr("SECRET")));
+}
+
+TEST(JudgeInsertTest, AFailingViewThatMayHealGetsTheSameInsertAgain) {
+  const Verdict verdict = judge(
+      answer(500, "241", exception_text(241, "Memory limit exceeded: while pushing to view t.mv")));
+  EXPECT_EQ(verdict.attempt.kind, AttemptClass::retry_slow);
+  EXPECT_TRUE(verdict.attempt.ambiguous);
 }
 
 TEST(JudgeInsertTest, AMissingGrantSaysWhichGrantHelps) {

@@ -143,12 +143,12 @@ std::vector<InsertOutcome> collect(Sink& sink, size_t count,
 
 /// What becomes of one insert when the server answers it like this, answer by answer; the last
 /// answer stays.
-struct Run {
+struct Delivery {
   InsertOutcome outcome;
   std::vector<SeenRequest> requests;
   std::vector<Notes::Retrying> retries;
 };
-Run run_one(std::vector<ScriptedReply> replies) {
+Delivery run_one(std::vector<ScriptedReply> replies) {
   size_t next = 0;
   Stage stage([&](const SeenRequest&) { return replies[std::min(next++, replies.size() - 1)]; });
   auto sink = stage.open();
@@ -274,7 +274,7 @@ TEST(CheckServerOptionsTest, CredentialsThatCannotGoIntoAHeaderAreRefused) {
 // -----------------------------------------------------------------------------------
 
 TEST(SinkTest, SendsOneInsertOnce) {
-  const Run run = run_one({clickhouse_reply(200)});
+  const Delivery run = run_one({clickhouse_reply(200)});
   EXPECT_EQ(run.outcome.kind, Kind::inserted);
   EXPECT_EQ(run.outcome.attempts, 1U);
   EXPECT_FALSE(run.outcome.ambiguous);
@@ -295,9 +295,9 @@ TEST(SinkTest, SendsOneInsertOnce) {
 }
 
 TEST(SinkTest, EveryAttemptHasTheSameBytesAndTokenAndAnotherQueryId) {
-  const Run run = run_one({{.bytes = "", .close = true},
-                           clickhouse_exception(500, 999, "Session expired"),
-                           clickhouse_reply(200)});
+  const Delivery run = run_one({{.bytes = "", .close = true},
+                                clickhouse_exception(500, 999, "Session expired"),
+                                clickhouse_reply(200)});
   EXPECT_EQ(run.outcome.kind, Kind::inserted);
   EXPECT_TRUE(run.outcome.ambiguous);
   ASSERT_GE(run.requests.size(), 3U);
@@ -324,7 +324,7 @@ TEST(SinkTest, EveryClassOfAnswerBecomesItsOutcome) {
             Kind::too_large);
   EXPECT_EQ(run_one({clickhouse_exception(500, 16, "No such column")}).outcome.kind,
             Kind::stale_table);
-  const Run denied = run_one({clickhouse_exception(500, 497, "Not enough privileges")});
+  const Delivery denied = run_one({clickhouse_exception(500, 497, "Not enough privileges")});
   EXPECT_EQ(denied.outcome.kind, Kind::failed);
   EXPECT_EQ(denied.outcome.error.code, Errc::no_permission);
   EXPECT_EQ(denied.outcome.exception_code, 497);
@@ -332,17 +332,17 @@ TEST(SinkTest, EveryClassOfAnswerBecomesItsOutcome) {
 }
 
 TEST(SinkTest, ACutBodyIsSentOnceMore) {
-  const Run healed =
+  const Delivery healed =
       run_one({clickhouse_exception(500, 32, "Attempt to read after eof"), clickhouse_reply(200)});
   EXPECT_EQ(healed.outcome.kind, Kind::inserted);
   EXPECT_EQ(healed.outcome.attempts, 2U);
-  const Run refused = run_one({clickhouse_exception(500, 33, "Cannot read all data")});
+  const Delivery refused = run_one({clickhouse_exception(500, 33, "Cannot read all data")});
   EXPECT_EQ(refused.outcome.kind, Kind::refused);
   EXPECT_EQ(refused.outcome.attempts, 2U);
 }
 
 TEST(SinkTest, ATableThatStaysAwayIsAnErrorOfTheConfiguration) {
-  const Run run = run_one({clickhouse_exception(404, 60, "Table t.x does not exist")});
+  const Delivery run = run_one({clickhouse_exception(404, 60, "Table t.x does not exist")});
   EXPECT_EQ(run.outcome.kind, Kind::failed);
   EXPECT_EQ(run.outcome.error.code, Errc::config);
   EXPECT_EQ(run.outcome.error.slug, "table-missing");

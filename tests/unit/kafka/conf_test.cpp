@@ -66,9 +66,9 @@ TEST(CheckCluster, RefusesTokensWithoutASource) {
 }
 
 TEST(MakeConf, LetsThePropertiesOverrideDefaultsButNotWhatIsFixed) {
-  const auto conf = make_conf(cluster("k:1", {{"fetch.wait.max.ms", "77"}, {"client.id", "me"}}),
-                              Role::consumer, {{"fetch.wait.max.ms", "10"}},
-                              {{"enable.auto.commit", "false"}});
+  const auto conf =
+      make_conf(cluster("k:1", {{"fetch.wait.max.ms", "77"}, {"client.id", "me"}}), Role::consumer,
+                {{"fetch.wait.max.ms", "10"}}, {{"enable.auto.commit", "false"}});
   ASSERT_TRUE(conf.ok());
   EXPECT_EQ(conf_number(conf->get(), "fetch.wait.max.ms"), 77);
   EXPECT_EQ(conf_value(conf->get(), "client.id"), "me");

@@ -10,10 +10,9 @@ namespace {
 using testing::HasSubstr;
 
 TEST(CommitVerdict, DropsTheSessionWhenTheGroupMovedOn) {
-  for (const auto code :
-       {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
-        RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST,
-        RD_KAFKA_RESP_ERR__STATE}) {
+  for (const auto code : {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+                          RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS,
+                          RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST, RD_KAFKA_RESP_ERR__STATE}) {
     EXPECT_EQ(commit_verdict(code), CommitVerdict::fenced) << rd_kafka_err2name(code);
   }
 }

@@ -42,11 +42,11 @@ TEST(CheckProperty, NeverRepeatsASecret) {
 }
 
 TEST(CheckProperty, RefusesWhatSluiceDecides) {
-  for (const char* key : {"enable.auto.commit", "auto.offset.reset", "group.id",
-                          "bootstrap.servers", "metadata.broker.list", "enable.partition.eof",
-                          "enable.auto.offset.store", "allow.auto.create.topics", "acks",
-                          "enable.idempotence", "transactional.id", "group.protocol", "log.queue",
-                          "enable.sasl.oauthbearer.unsecure.jwt"}) {
+  for (const char* key :
+       {"enable.auto.commit", "auto.offset.reset", "group.id", "bootstrap.servers",
+        "metadata.broker.list", "enable.partition.eof", "enable.auto.offset.store",
+        "allow.auto.create.topics", "acks", "enable.idempotence", "transactional.id",
+        "group.protocol", "log.queue", "enable.sasl.oauthbearer.unsecure.jwt"}) {
     const auto result = check_property(key, "true", true);
     ASSERT_FALSE(result.ok()) << key;
     EXPECT_EQ(result.error().code, Errc::config) << key;
@@ -76,9 +76,9 @@ TEST(CheckProperty, RefusesCallbacks) {
 }
 
 TEST(IsSecretProperty, KnowsEveryPasswordAndKey) {
-  for (const char* key : {"sasl.password", "ssl.key.password", "ssl.keystore.password",
-                          "ssl.key.pem", "sasl.oauthbearer.client.secret",
-                          "sasl.oauthbearer.config"}) {
+  for (const char* key :
+       {"sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem",
+        "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config"}) {
     EXPECT_TRUE(is_secret_property(key)) << key;
   }
   for (const char* key : {"sasl.username", "ssl.key.location", "ssl.certificate.pem", "client.id",

@@ -29,8 +29,8 @@ TEST(NearestNames, SuggestsNothingForSomethingElse) {
 }
 
 TEST(NearestNames, IsNotSlowedDownByAVeryLongName) {
-  EXPECT_TRUE(nearest_names(std::string(1'000'000, 'x'), {"orders", std::string(1'000'000, 'x')})
-                  .empty());
+  EXPECT_TRUE(
+      nearest_names(std::string(1'000'000, 'x'), {"orders", std::string(1'000'000, 'x')}).empty());
 }
 
 TEST(DidYouMean, ReadsLikeASentence) {
