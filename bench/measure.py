@@ -119,7 +119,8 @@ def _content(file):
 
 
 def wait_until_idle(clickhouse, table=None, timeout=120.0):
-    """Returns when ClickHouse has nothing left to do: no merge is running and it uses no CPU."""
+    """Returns when ClickHouse has nothing left to do: it uses no CPU and merges no parts of `table`."""
+    merges = f"SELECT count() AS n FROM system.merges WHERE concat(database, '.', table) = '{table}'"
     deadline = time.monotonic() + timeout
     quiet = 0
     while quiet < IDLE_WINDOWS:
@@ -128,7 +129,7 @@ def wait_until_idle(clickhouse, table=None, timeout=120.0):
         before = process_cpu_seconds(clickhouse.pid)
         time.sleep(IDLE_WINDOW)
         used = process_cpu_seconds(clickhouse.pid) - before
-        merging = table is not None and clickhouse.value("SELECT count() AS n FROM system.merges") > 0
+        merging = table is not None and clickhouse.value(merges) > 0
         quiet = quiet + 1 if used < IDLE_CORES * IDLE_WINDOW and not merging else 0
 
 

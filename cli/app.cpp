@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "cli/bug_report.hpp"
 #include "cli/cmd_sync.hpp"
 #include "cli/command_line.hpp"
 #include "cli/exit_code.hpp"
@@ -93,12 +95,14 @@ int run_app(const std::vector<std::string>& arguments, const Environment& enviro
   if (invocation->flags.has("help") || invocation->command == "help") {
     return show_help(*invocation, output, environment);
   }
-  if (!problems.empty()) return fail(problems, output, environment);
-  if (invocation->flags.has("version") || invocation->command == "version") {
-    return show_version(output, environment);
+  set_bug_report_json(output.format != OutputFormat::text);
+  const bool shows_version = invocation->flags.has("version") || invocation->command == "version";
+  if (invocation->command == "sync" && !shows_version && !asks_for_properties(invocation->flags)) {
+    return run_sync_command(*invocation, environment, std::move(problems));
   }
+  if (!problems.empty()) return fail(problems, output, environment);
+  if (shows_version) return show_version(output, environment);
   if (asks_for_properties(invocation->flags)) return show_properties(output, environment);
-  if (invocation->command == "sync") return run_sync_command(*invocation, environment);
   return fail(Error{Errc::usage, "usage", "no command was given",
                     "say what to do: sluice sync, or see sluice --help"},
               output, environment);

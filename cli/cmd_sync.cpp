@@ -99,9 +99,9 @@ int finish(const Settings& settings, const Environment& environment, Console& co
 
 }  // namespace
 
-int run_sync_command(const Invocation& invocation, const Environment& environment) {
+int run_sync_command(const Invocation& invocation, const Environment& environment,
+                     Problems problems) {
   const SystemClock clock;
-  Problems problems;
   const Settings settings =
       read_settings(invocation, environment, system_config_folder, clock.wall(), problems);
   if (!problems.empty()) return fail(problems, settings.output, environment);

@@ -3,11 +3,13 @@
 
 #include "cli/environment.hpp"
 #include "cli/flags.hpp"
+#include "cli/problem.hpp"
 
 namespace sluice::cli {
 
 /// `sluice sync`: copies every selected pipeline up to its present end. Returns the exit code.
-/// `invocation.flags` already has what the environment says.
-[[nodiscard]] int run_sync_command(const Invocation& invocation, const Environment& environment);
+/// `invocation.flags` already has what the environment says; `problems` is what was wrong with that.
+[[nodiscard]] int run_sync_command(const Invocation& invocation, const Environment& environment,
+                                   Problems problems);
 
 }  // namespace sluice::cli

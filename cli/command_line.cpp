@@ -84,13 +84,16 @@ Error unknown_command(const std::string& token) {
 /// CLI11's complaint about a flag, in our words: it knows only too few and too many values.
 Error value_error(const CLI::ParseError& error) {
   const std::string text = error.what();
-  const std::string word = text.substr(0, text.find_first_of(": "));
+  const size_t begin = std::min(text.find_first_not_of('-'), text.size());
+  const std::string name = text.substr(begin, text.find_first_of(": ", begin) - begin);
   for (const Flag& flag : all_flags()) {
-    if (word != "--" + std::string(flag.name)) continue;
-    if (flag.value.empty())
-      return usage_error(fmt::format("{} takes no value", word), "leave it out");
-    return usage_error(fmt::format("{} needs a value", word),
-                       fmt::format("write it as: {} {}", word, flag.value));
+    const bool found = name == flag.name || (name.size() == 1 && name[0] == flag.short_name);
+    if (!found) continue;
+    if (flag.value.empty()) {
+      return usage_error(fmt::format("--{} takes no value", flag.name), "leave it out");
+    }
+    return usage_error(fmt::format("--{} needs a value", flag.name),
+                       fmt::format("write it as: --{} {}", flag.name, flag.value));
   }
   return usage_error("the command line cannot be read", "see sluice --help");
 }

@@ -26,11 +26,11 @@ A run that is typed again goes on where the last one stopped: progress lives in 
 
   sluice sync                      every pipeline of ./sluice.toml
   sluice sync orders 'web*'        some of them
-  sluice sync -b localhost:9092 --clickhouse http://localhost:8123/shop -t orders --table shop.orders
+  sluice sync -b localhost:9092 --clickhouse http://localhost:8123 -t orders --table shop.orders
 )";
 
 constexpr std::string_view overview_tail = R"(
-Flags of a command: sluice help COMMAND. Every flag has a variable: --batch-rows is SLUICE_BATCH_ROWS.
+Flags of a command: sluice help COMMAND. Flags have variables: --batch-rows is SLUICE_BATCH_ROWS.
 )";
 
 constexpr std::string_view sync_head =
@@ -38,22 +38,22 @@ constexpr std::string_view sync_head =
 
 Usage: sluice sync [PIPELINE...] [FLAGS]
 
-PIPELINE is a name or a glob; none means all that are enabled. With --topic there is one pipeline and
-no configuration is needed. READ = INSERTED + REJECTED + SKIPPED, always.
+PIPELINE is a name or a glob; none means all that are enabled. With --topic there is one pipeline
+and no configuration is needed. READ = INSERTED + REJECTED + SKIPPED, always.
 )";
 
 constexpr std::string_view formats_text = R"(Units:
   duration   500ms, 30s, 10m, 2h, 1d, 1h30m
   size       64MiB (binary), 1GB (SI), 512 (bytes)
   count      250000, 1_000_000, 250k, 1M
-  time       2026-11-21, 2026-11-21T02:00:04Z, 2026-11-21T03:00+01:00 (UTC unless an offset is given),
+  time       2026-11-21, 2026-11-21T02:00:04Z, 2026-11-21T03:00+01:00 (UTC unless it says more),
              1795226404 (seconds), 1795226404112 (milliseconds), -24h, now
 
 Results on stdout (-o):
   text       a table
   json       one document, {"type":"summary",...}; after a failure it has slug, message, fix and
              pipeline too. A failure before the run begins: {"type":"exit_error",...}
-  jsonl      start, progress, warning, reject, then summary; after a failure exit_error is the last line
+  jsonl      start, progress, warning, reject, then summary; after a failure exit_error comes last
   Offsets are half-open: [from,to) holds from and does not hold to. "to" is where this run got,
   "end" what it aimed at, "committed" what the group has, "lag" is end - committed.
   read = inserted + rejected + skipped, in every pipeline and in the totals.
@@ -64,8 +64,8 @@ Summary files (--summary-file):
   .md        a section appended for each run
 
 Reject files (--reject-file, reject = { file = ... }):
-  JSON lines: topic, partition, offset, timestamp, reason, code, column, message, key, value, headers.
-  Bytes that are not UTF-8 stand in key_base64, value_base64.
+  JSON lines: topic, partition, offset, timestamp, reason, code, column, message, key, value,
+  headers. Bytes that are not UTF-8 stand in key_base64, value_base64.
 )";
 
 constexpr std::string_view exit_codes_text = R"(Exit codes:
@@ -82,8 +82,8 @@ constexpr std::string_view exit_codes_text = R"(Exit codes:
   78     configuration invalid; topic, table or column missing; types do not fit
   130    interrupted by SIGINT after draining; 143 by SIGTERM. The same command goes on from there
 
-With several pipelines the worst counts: 70, 78, 77, 65, 74, 75, 1, 143, 130, 5, 3, 0. The code of each
-pipeline is in the JSON.
+With several pipelines the worst counts: 70, 78, 77, 65, 74, 75, 1, 143, 130, 5, 3, 0. The code of
+each pipeline is in the JSON.
 )";
 
 std::string flag_line(const Flag& flag) {

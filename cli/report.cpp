@@ -218,12 +218,12 @@ nlohmann::ordered_json exit_error_json(const Error& error, int exit_code,
 }
 
 std::string stats_text(const RunReport& run) {
-  std::vector<Row> rows{{"PIPELINE", "", "POLL", "DECODE", "COMMIT", "IDLE", "COMPRESS", "SEND",
-                         "READ", "SENT", "INSERTS", "RETRIES"}};
+  std::vector<Row> rows{{"PIPELINE", "TABLE", "POLL", "DECODE", "COMMIT", "IDLE", "COMPRESS",
+                         "SEND", "READ", "SENT", "INSERTS", "RETRIES"}};
   for (const PipelineResult& pipeline : run.pipelines) {
     const StageTimes& times = pipeline.report.times;
     const Counts& counts = pipeline.report.counts;
-    rows.push_back({pipeline.report.name, "", milliseconds_text(times.poll),
+    rows.push_back({pipeline.report.name, pipeline.table, milliseconds_text(times.poll),
                     milliseconds_text(times.decode), milliseconds_text(times.commit),
                     milliseconds_text(times.idle), milliseconds_text(times.compress),
                     milliseconds_text(times.send), short_bytes(static_cast<double>(counts.bytes)),

@@ -22,9 +22,7 @@ class UnknownFieldNames {
  private:
   struct Hash {
     using is_transparent = void;
-    size_t operator()(std::string_view name) const {
-      return std::hash<std::string_view>{}(name);
-    }
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
   };
 
   std::unordered_map<std::string, size_t, Hash, std::equal_to<>> numbers_;

@@ -47,7 +47,7 @@ class JsonDecoder final : public Decoder {
         gear_(gear),
         plan_(schema),
         reader_(plan_, options_, unknown_),
-        scanner_(plan_, options_, unknown_) {}
+        scanner_(plan_, options_, unknown_, reader_) {}
 
   [[nodiscard]] bool decode(std::string_view value, Block& block) override {
     const std::string_view text = padded(value);

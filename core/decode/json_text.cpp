@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/decode/json_text.hpp"
 
-#include "core/base/check.hpp"
 #include "core/decode/digits.hpp"
 
 namespace sluice {
@@ -179,19 +178,19 @@ Fault unescape(std::string_view text, char* out, size_t& size) {
 
 const char* find_closing_bracket(const char* position) {
   size_t open = 0;
-  while (true) {
+  while (*position != '\0') {
     const char c = *position;
     if (c == '"') {
       Scalar ignored;
-      CHECK(read_string(position, ignored));
+      if (!read_string(position, ignored)) return nullptr;
       continue;
     }
-    CHECK(c != '\0');
     if (c == '{' || c == '[') ++open;
     if (c == '}' || c == ']') --open;
     if (open == 0) return position;
     ++position;
   }
+  return nullptr;
 }
 
 }  // namespace sluice

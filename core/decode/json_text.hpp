@@ -69,7 +69,7 @@ inline void skip_spaces(const char*& position) {
 /// is long. `size` is what it took. Faults as check_escapes().
 [[nodiscard]] Fault unescape(std::string_view text, char* out, size_t& size);
 
-/// The closing bracket of the valid object or array whose opening bracket is at `position`.
+/// The bracket that closes the one at `position`, of whatever kind; nullptr where there is none.
 [[nodiscard]] const char* find_closing_bracket(const char* position);
 
 }  // namespace sluice

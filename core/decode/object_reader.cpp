@@ -14,8 +14,15 @@ namespace sluice {
 
 namespace json = simdjson::ondemand;
 
+/// A text on its way through simdjson.
 struct ObjectReader::Parser {
   json::parser parser;
+  json::document document;
+  const char* original = nullptr;
+  const char* parsed = nullptr;  // what simdjson sees: a token wherever the original has one
+  std::string ascii;             // a text that is not UTF-8, other bytes put in their place
+
+  Fault open(std::string_view text);
 };
 
 /// One pass over one record.
@@ -31,11 +38,16 @@ class ObjectReader::Walk {
     std::string_view token;
   };
 
-  /// simdjson sees `parsed`, which has a token wherever `original` has one.
-  Walk(ObjectReader& reader, const char* original, const char* parsed, Block* block)
-      : reader_(reader), original_(original), parsed_(parsed), block_(block) {}
+  Walk(ObjectReader& reader, uint32_t fields, Block* block)
+      : reader_(reader),
+        original_(reader.parser_->original),
+        parsed_(reader.parser_->parsed),
+        block_(block),
+        fields_(fields) {}
 
   Fault read_root(json::document& document);
+  Fault read_nested(json::document& document, size_t column);
+  [[nodiscard]] uint32_t fields() const { return fields_; }
 
  private:
   Fault read_field(std::string_view name, const Item& item);
@@ -67,7 +79,7 @@ class ObjectReader::Walk {
   const char* original_;
   const char* parsed_;
   Block* block_;  // nullptr: only check
-  uint32_t fields_ = 0;
+  uint32_t fields_;
   size_t next_column_ = 0;
   std::vector<bool> seen_;
   std::string name_;  // of the current field of the record, where it has escapes
@@ -106,21 +118,33 @@ std::string_view ObjectReader::fault_type() const {
 }
 
 Fault ObjectReader::run(std::string_view text, Block* block) {
-  static_assert(text_padding >= simdjson::SIMDJSON_PADDING);
   fault_name_.clear();
   fault_plan_ = nullptr;
-  const char* parsed = text.data();
-  json::document document;
-  auto error =
-      parser_->parser.iterate(parsed, text.size(), text.size() + text_padding).get(document);
+  const Fault fault = parser_->open(text);
+  return fault == Fault::none ? Walk(*this, 0, block).read_root(parser_->document) : fault;
+}
+
+bool ObjectReader::read_nested(std::string_view text, size_t column, uint32_t& fields,
+                               Block& block) {
+  if (parser_->open(text) != Fault::none) return false;
+  Walk walk(*this, fields, &block);
+  const Fault fault = walk.read_nested(parser_->document, column);
+  fields = walk.fields();
+  return fault == Fault::none;
+}
+
+Fault ObjectReader::Parser::open(std::string_view text) {
+  static_assert(text_padding >= simdjson::SIMDJSON_PADDING);
+  original = text.data();
+  parsed = original;
+  auto error = parser.iterate(parsed, text.size(), text.size() + text_padding).get(document);
   if (error == simdjson::UTF8_ERROR) {
     // ClickHouse's reader stores any bytes in strings, so this is no fault.
-    copy_as_ascii(text, ascii_);
-    parsed = ascii_.data();
-    error = parser_->parser.iterate(parsed, text.size(), ascii_.size()).get(document);
+    copy_as_ascii(text, ascii);
+    parsed = ascii.data();
+    error = parser.iterate(parsed, text.size(), ascii.size()).get(document);
   }
-  if (error != simdjson::SUCCESS) return fault_of(error);
-  return Walk(*this, text.data(), parsed, block).read_root(document);
+  return error == simdjson::SUCCESS ? Fault::none : fault_of(error);
 }
 
 Fault ObjectReader::Walk::read_root(json::document& document) {
@@ -144,6 +168,19 @@ Fault ObjectReader::Walk::read_root(json::document& document) {
   // simdjson stops at the end of the object; anything may stand behind it.
   return document.current_location().error() == simdjson::OUT_OF_BOUNDS ? Fault::none
                                                                         : Fault::more_than_one;
+}
+
+/// As for the value of a field of the record.
+Fault ObjectReader::Walk::read_nested(json::document& document, size_t column) {
+  json::value value;
+  if (document.get_value().get(value) != simdjson::SUCCESS) return Fault::not_json;
+  const Item item(value);
+  const Fault fault = column == no_column
+                          ? skip(item, 2)
+                          : append(reader_.plan_.column(column), item, block_->column(column), 2);
+  if (fault != Fault::none) return fault;
+  return document.current_location().error() == simdjson::OUT_OF_BOUNDS ? Fault::none
+                                                                        : Fault::not_json;
 }
 
 Fault ObjectReader::Walk::read_field(std::string_view name, const Item& item) {
@@ -287,8 +324,9 @@ Fault ObjectReader::Walk::append_raw(const Item& item, Column& column, uint32_t 
   const char* begin = original(item.token.data());
   const Fault fault = skip(item, depth);
   if (fault != Fault::none) return fault;
-  const char* end = find_closing_bracket(begin) + 1;
-  column.append_string({begin, static_cast<size_t>(end - begin)});
+  const char* end = find_closing_bracket(begin);
+  CHECK(end != nullptr);
+  column.append_string({begin, static_cast<size_t>(end + 1 - begin)});
   return Fault::none;
 }
 

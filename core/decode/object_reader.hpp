@@ -27,6 +27,13 @@ class ObjectReader {
   /// Reads the record and appends nothing.
   [[nodiscard]] Fault check(std::string_view text);
 
+  /// For the fast gear: reads one object or array of a record, the value of a column or (`column`
+  /// is no_column) of an unknown field. `fields` counts the fields of the record. `text` must be
+  /// part of the record. False stands for every fault.
+  [[nodiscard]] bool read_nested(std::string_view text, size_t column, uint32_t& fields,
+                                 Block& block);
+  static constexpr size_t no_column = SIZE_MAX;
+
   /// Of the last fault: the name of the column or field and of the type, as far as there are any.
   [[nodiscard]] const std::string& fault_name() const { return fault_name_; }
   [[nodiscard]] std::string_view fault_type() const;
@@ -41,7 +48,6 @@ class ObjectReader {
   const DecodeOptions& options_;
   UnknownFieldNames& unknown_;
   std::unique_ptr<Parser> parser_;
-  std::string ascii_;  // a record that is not UTF-8, other bytes put in their place
   std::string fault_name_;
   const ValuePlan* fault_plan_ = nullptr;
 };

@@ -129,18 +129,14 @@ bool read_day(const char* position, int64_t& seconds) {
   return true;
 }
 
-[[gnu::noinline]] const char* skip_value(const char* position) {
-  Scalar scalar;
-  if (!read_scalar(position, scalar)) return nullptr;
-  return !scalar.escaped || check_escapes(scalar.text) == Fault::none ? position : nullptr;
-}
-
 }  // namespace
 
-Scanner::Scanner(const RowPlan& plan, const DecodeOptions& options, UnknownFieldNames& unknown)
+Scanner::Scanner(const RowPlan& plan, const DecodeOptions& options, UnknownFieldNames& unknown,
+                 ObjectReader& reader)
     : plan_(plan),
       options_(options),
       unknown_(unknown),
+      reader_(reader),
       columns_(static_cast<uint32_t>(plan.columns().size())),
       fields_(columns_),
       guesses_(columns_ + UnknownFieldNames::names_max + 2) {
@@ -170,12 +166,12 @@ inline bool Scanner::Guess::matches(const char* position) const {
 
 bool Scanner::scan(std::string_view text, Block& block) {
   const char* position = text.data();
-  const Row row{&block, &block.column(0), block.rows(), position + text.size()};
+  Row row{&block, &block.column(0), block.rows(), position + text.size(), 0};
   const Guess* guesses = guesses_.data();
   skip_spaces(position);
   if (*position++ != '{') return false;
   auto field = static_cast<uint32_t>(guesses_.size() - 1);
-  for (uint32_t left = options_.fields_max;; --left) {
+  while (true) {
     const Guess& guess = guesses[field];
     if (guess.matches(position)) [[likely]] {
       position += guess.size;
@@ -187,7 +183,7 @@ bool Scanner::scan(std::string_view text, Block& block) {
       field = key.field;
       if (field == no_field) break;
     }
-    if (left == 0) return false;
+    if (++row.fields > options_.fields_max) return false;
     position = read_value(position, field, row);
     if (position == nullptr) return false;
   }
@@ -225,9 +221,9 @@ Scanner::Key Scanner::learn_key(const char* position, uint32_t before) {
   return key;
 }
 
-inline const char* Scanner::read_value(const char* position, uint32_t index, const Row& row) {
+inline const char* Scanner::read_value(const char* position, uint32_t index, Row& row) {
   if (index >= columns_) [[unlikely]]
-    return skip_value(position);
+    return skip_value(position, row);
   Column& column = row.columns[index];
   if (column.rows() != row.number) return nullptr;  // twice in the record
   const char* end = read_usual(position, fields_.data()[index], row, column);
@@ -237,7 +233,7 @@ inline const char* Scanner::read_value(const char* position, uint32_t index, con
 }
 
 /// The usual forms of the usual types.
-inline const char* Scanner::read_usual(const char* position, Field& field, const Row& row,
+inline const char* Scanner::read_usual(const char* position, Field& field, Row& row,
                                        Column& column) {
   switch (field.kind) {
     case TypeKind::boolean:
@@ -272,14 +268,31 @@ inline const char* Scanner::read_usual(const char* position, Field& field, const
   }
 }
 
-/// Any scalar, the way the slow gear does it.
-const char* Scanner::read_other(const char* position, uint32_t index, const Row& row) const {
+/// Any value, the way the slow gear does it.
+const char* Scanner::read_other(const char* position, uint32_t index, Row& row) {
+  if (*position == '{' || *position == '[') return read_nested(position, index, row);
   Scalar scalar;
   if (!read_scalar(position, scalar)) return nullptr;
   const Fault fault = scalar.kind == Scalar::Kind::null
                           ? append_null(plan_, index, options_.nulls, *row.block)
                           : append_scalar(plan_.column(index), scalar, row.columns[index]);
   return fault == Fault::none ? position : nullptr;
+}
+
+const char* Scanner::read_nested(const char* position, size_t column, Row& row) {
+  const char* end = find_closing_bracket(position);
+  if (end == nullptr) return nullptr;
+  const std::string_view text(position, static_cast<size_t>(++end - position));
+  return reader_.read_nested(text, column, row.fields, *row.block) ? end : nullptr;
+}
+
+const char* Scanner::skip_value(const char* position, Row& row) {
+  if (*position == '{' || *position == '[') {
+    return read_nested(position, ObjectReader::no_column, row);
+  }
+  Scalar scalar;
+  if (!read_scalar(position, scalar)) return nullptr;
+  return !scalar.escaped || check_escapes(scalar.text) == Fault::none ? position : nullptr;
 }
 
 /// "YYYY-MM-DD hh:mm:ss", with T, a fraction or Z or without.

@@ -10,20 +10,22 @@
 #include "core/decode/decoder.hpp"
 #include "core/decode/field_names.hpp"
 #include "core/decode/json_text.hpp"
+#include "core/decode/object_reader.hpp"
 #include "core/decode/value_plan.hpp"
 
 namespace sluice {
 
-/// The decoder's fast gear, for flat records of a shape that was seen before.
+/// The decoder's fast gear, for records like those seen before.
 ///
 /// After each field it expects the bytes that stood between it and the next value last time
-/// (`,"user_id":`), so most keys cost one comparison, and reads values in place. It never guesses:
-/// whatever it does not know to be right (nested values, faults, rare forms) it leaves to the slow
-/// gear. What it takes it takes as the slow gear would.
+/// (`,"user_id":`), so most keys cost one comparison, and reads the usual values in place; objects
+/// and arrays in them go through the slow gear alone. It never guesses: whatever it does not know
+/// to be right it leaves to the slow gear, and what it takes it takes as the slow gear would.
 class Scanner {
  public:
   /// All must outlive the scanner.
-  Scanner(const RowPlan& plan, const DecodeOptions& options, UnknownFieldNames& unknown);
+  Scanner(const RowPlan& plan, const DecodeOptions& options, UnknownFieldNames& unknown,
+          ObjectReader& reader);
 
   /// Appends the record to the block. False says nothing about the record: the block must be rolled
   /// back and the slow gear asked. `text` must be followed by text_padding zero bytes.
@@ -56,6 +58,7 @@ class Scanner {
     Column* columns;
     uint64_t number;
     const char* end;  ///< of the text
+    uint32_t fields;  ///< so far
   };
   struct Key {
     const char* end;  ///< where its value begins; nullptr where the scanner does not know it
@@ -64,14 +67,17 @@ class Scanner {
   static constexpr uint32_t no_field = UINT32_MAX;
 
   Key learn_key(const char* position, uint32_t before);
-  const char* read_value(const char* position, uint32_t index, const Row& row);
-  static const char* read_usual(const char* position, Field& field, const Row& row, Column& column);
+  const char* read_value(const char* position, uint32_t index, Row& row);
+  static const char* read_usual(const char* position, Field& field, Row& row, Column& column);
   static const char* read_date_time(const char* position, Field& field, Column& column);
-  const char* read_other(const char* position, uint32_t index, const Row& row) const;
+  const char* read_other(const char* position, uint32_t index, Row& row);
+  const char* read_nested(const char* position, size_t column, Row& row);
+  const char* skip_value(const char* position, Row& row);
 
   const RowPlan& plan_;
   const DecodeOptions& options_;
   UnknownFieldNames& unknown_;
+  ObjectReader& reader_;
   uint32_t columns_;
   std::vector<Field> fields_;
   std::vector<Guess> guesses_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/kafka/consumer.hpp"
@@ -19,6 +20,17 @@ Error cannot_assign(const Place& place, const std::string& why) {
       .slug = "kafka-assign-failed",
       .message = fmt::format("the partitions of topic {} could not be taken: {}", place.topic, why),
       .fix = "run the command again: it continues where it stopped"};
+}
+
+// Nothing was fetched under the assignment to come, so whatever is there is left from an earlier
+// one. One such record with a high offset would make the records before it look like duplicates.
+void drop_messages(rd_kafka_queue_t* queue) {
+  std::array<rd_kafka_message_t*, 256> messages{};
+  for (;;) {
+    const ssize_t count = rd_kafka_consume_batch_queue(queue, 0, messages.data(), messages.size());
+    for (ssize_t i = 0; i < count; ++i) rd_kafka_message_destroy(messages[static_cast<size_t>(i)]);
+    if (count < static_cast<ssize_t>(messages.size())) return;
+  }
 }
 
 }  // namespace
@@ -86,6 +98,7 @@ Result<PartitionList> Consumer::starting_offsets(std::span<const PartitionId> pa
         rd_kafka_queue_get_partition(client_->get(), options_.topic.c_str(), partitions[i].value));
     if (assigned.queue == nullptr) return cannot_assign(place(), "a partition has no queue");
     rd_kafka_queue_forward(assigned.queue.get(), nullptr);
+    drop_messages(assigned.queue.get());
   }
   return list;
 }

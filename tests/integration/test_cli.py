@@ -56,7 +56,7 @@ def test_help_is_on_stdout(sluice, arguments, name):
     run = sluice(*arguments).expect(0)
     assert run.stderr == ""
     golden(name, run.stdout)
-    assert max(len(line) for line in run.stdout.splitlines()) <= 104
+    assert max(len(line) for line in run.stdout.splitlines()) <= 100
 
 
 def test_unknown_help_topic(sluice):

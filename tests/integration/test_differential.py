@@ -70,17 +70,17 @@ class Table:
             clickhouse.query(f"CREATE TABLE {side} (i UInt32, {columns}) ENGINE = Memory", **CREATE)
 
     def compare(self, lines):
-        """Lines are numbered: each gets a field i. Returns what became of them by us."""
+        """Lines are numbered: each gets a field i, from 1 on. Returns what became of them by us."""
         lines = [b'{"i":%d%s' % (number, b"," + line[1:] if line.strip() != b"{}" else b"}")
-                 for number, line in enumerate(lines)]
+                 for number, line in enumerate(lines, 1)]
         refused = {}
-        self._insert_theirs(list(enumerate(lines)), refused)
+        self._insert_theirs(list(enumerate(lines, 1)), refused)
         outcomes = self._insert_ours(lines)
-        both = [n for n, outcome in enumerate(outcomes) if outcome["ok"] and n not in refused]
+        both = [n for n, outcome in enumerate(outcomes, 1) if outcome["ok"] and n not in refused]
         theirs, ours = (self._stored(side, both) for side in ("theirs", "ours"))
         problems = []
-        for number, outcome in enumerate(outcomes):
-            line = lines[number].decode(errors="backslashreplace")
+        for number, outcome in enumerate(outcomes, 1):
+            line = lines[number - 1].decode(errors="backslashreplace")
             if outcome["ok"] and number in refused:
                 problems.append(f"only we accept {line}: {refused[number]}")
             elif outcome["ok"] and theirs[number] != ours[number]:

