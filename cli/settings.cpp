@@ -162,7 +162,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   (void)reader.table("pipelines");
   reader.finish();
   read_run(flags, now, settings.run, problems);
-  read_pipelines(invocation, root, settings.clickhouse.database.value, now, settings, problems);
+  read_pipelines(invocation, root, now, settings, problems);
   warn_about_trust(settings);
   check_needed(invocation, settings, problems);
   return settings;

@@ -27,8 +27,8 @@ void overlay_clickhouse(const FlagValues& flags, const Environment& environment,
 void read_clickhouse(const ConfigValue& table, ClickHouseSettings& out, Problems& problems);
 
 /// [defaults] and [pipelines] with the flags over them, or the one pipeline of --topic.
-void read_pipelines(const Invocation& invocation, const ConfigValue& root,
-                    const std::string& database, WallTime now, Settings& out, Problems& problems);
+void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,
+                    Settings& out, Problems& problems);
 
 void read_run(const FlagValues& flags, WallTime now, RunSettings& out, Problems& problems);
 

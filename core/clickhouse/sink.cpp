@@ -136,7 +136,10 @@ Result<std::unique_ptr<Sink>> open_sink(const ServerOptions& server_options,
   const ServerSettings settings = TRY(read_settings(server));
   Table table = TRY(describe_table(server, options.database, options.table));
   const std::string parameters = fixed_parameters(settings, server_options.settings);
-  TRY(check_insert(server, table, parameters));
+  // Without rows nothing is remembered of the token; but whether one may be set is seen.
+  TRY(check_insert(
+      server, table,
+      "insert_deduplication_token=sluice-start&max_insert_block_size=1&" + parameters));
   if (const auto warning = engine_warning(table)) {
     observer.warning(warning->slug, warning->message);
   }

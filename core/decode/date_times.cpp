@@ -61,7 +61,7 @@ bool take_spaces(std::string_view& text) {
 bool is_date_separator(char c) { return c == '-' || c == '/' || c == '.'; }
 
 /// Reads one text from its beginning to its end. A read_ function says whether what it reads stood
-/// there and leaves the text as it was where not; has failed_ said no, nothing is true any more.
+/// there; where not, the text may be cut anywhere, but for read_zone() and read_offset().
 class Reader {
  public:
   Reader(std::string_view text, bool fine) : text_(text), fine_(fine) {}
@@ -300,20 +300,18 @@ bool Reader::read_zone() {
 }
 
 bool Reader::read_offset() {
-  const std::string_view before = text_;
-  const bool negative = take(text_, 1) == "-";
-  const std::string_view digits = take_digits(text_);
-  if (digits.empty() || digits.size() > 4) {
-    text_ = before;
-    return false;
-  }
+  std::string_view rest = text_;
+  const bool negative = take(rest, 1) == "-";
+  const std::string_view digits = take_digits(rest);
+  if (digits.empty() || digits.size() > 4) return false;
   const size_t hour_digits = digits.size() > 2 ? digits.size() - 2 : digits.size();
   const auto hours = digits_value<int64_t>(digits.substr(0, hour_digits));
   auto minutes = digits_value<int64_t>(digits.substr(hour_digits));
-  if (digits.size() <= 2 && take_char(text_, ':')) {
-    if (count_digits(text_) != 2) return false;
-    minutes = digits_value<int64_t>(take(text_, 2));
+  if (digits.size() <= 2 && take_char(rest, ':')) {
+    if (count_digits(rest) != 2) return false;
+    minutes = digits_value<int64_t>(take(rest, 2));
   }
+  text_ = rest;
   has_offset_ = true;
   offset_exists_ = hours <= 23 && minutes <= 59;
   offset_ = (hours * 60 + minutes) * (negative ? -60 : 60);

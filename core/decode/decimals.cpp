@@ -48,16 +48,6 @@ std::optional<Parts> split(std::string_view text) {
   return parts;
 }
 
-/// How many digits the number has before its point; not positive for numbers below 1.
-int64_t digits_before_point(const Parts& parts) {
-  int64_t digits = static_cast<int64_t>(parts.whole.size());
-  if (parts.whole.empty()) {
-    const size_t zeros = parts.fraction.find_first_not_of('0');
-    digits = zeros == std::string_view::npos ? 0 : -static_cast<int64_t>(zeros);
-  }
-  return digits + parts.exponent;
-}
-
 /// The digits times 10 to the power of `power`. The caller has seen to it that they fit.
 Fault to_wide(Parts parts, int64_t power, Wide& value) {
   if (parts.whole.empty() && parts.fraction.empty()) return Fault::none;
@@ -82,15 +72,16 @@ Fault parse_decimal(std::string_view text, uint32_t precision, uint32_t scale, W
   if (text.empty()) return Fault::none;
   const auto parts = split(text);
   if (!parts) return Fault::not_a_number;
-  if (parts->whole.size() > precision) return Fault::out_of_range;
-  if (digits_before_point(*parts) > static_cast<int64_t>(precision) - static_cast<int64_t>(scale)) {
+  const auto before_point = static_cast<int64_t>(parts->whole.size());
+  const auto after_point = static_cast<int64_t>(parts->fraction.size());
+  const auto digits_max = static_cast<int64_t>(precision);
+  // These are ClickHouse's own limits, which take 0.01e3 for a number of three digits.
+  if (before_point > digits_max || before_point + parts->exponent > digits_max - scale) {
     return Fault::out_of_range;
   }
   // ClickHouse cuts off what is beyond the precision before it looks at the exponent.
-  if (parts->whole.size() + parts->fraction.size() > precision) return Fault::too_many_digits;
-  const int64_t power =
-      static_cast<int64_t>(scale) + parts->exponent - static_cast<int64_t>(parts->fraction.size());
-  return to_wide(*parts, power, value);
+  if (before_point + after_point > digits_max) return Fault::too_many_digits;
+  return to_wide(*parts, scale + parts->exponent - after_point, value);
 }
 
 }  // namespace sluice

@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -381,22 +382,44 @@ def test_on_a_terminal_nobody_watches_there_are_log_lines(sluice, config, variab
     assert "\x1b[?25l" not in text and "run started" in text
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_second_signal_ends_at_once(sluice, config, number, code):
-    """The broker takes the connection and never answers, so that there is something to interrupt."""
-    import socket
+@pytest.fixture
+def stuck(sluice, config):
+    """A configuration whose ClickHouse takes the connection and never answers: a run that stays."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        port = silent.getsockname()[1]
-        config(MINIMAL.replace(f'url = "http://{NOWHERE}"', f'url = "http://127.0.0.1:{port}"'))
-        process, ours = on_terminal(sluice, ["sync"])
-        read_terminal(ours, b"connecting")
-        process.send_signal(number)
-        text = read_terminal(ours, b"press Ctrl-C again")
-        process.send_signal(number)
-        text += read_terminal(ours)
-        assert process.wait(10) == code
-        os.close(ours)
+        config(MINIMAL.replace(f'url = "http://{NOWHERE}"', f'url = "http://127.0.0.1:{silent.getsockname()[1]}"'))
+        yield
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_second_signal_ends_at_once(sluice, stuck, number, code):
+    process, ours = on_terminal(sluice, ["sync"])
+    read_terminal(ours, b"connecting")
+    process.send_signal(number)
+    text = read_terminal(ours, b"press Ctrl-C again")
+    process.send_signal(number)
+    text += read_terminal(ours)
+    assert process.wait(10) == code
+    os.close(ours)
     assert "in flight; press Ctrl-C again to stop now" in text
     assert text.rstrip().endswith("\x1b[?25h"), "the cursor is shown again"
+
+
+def test_a_bug_is_70_and_says_how_to_report_it(sluice, stuck):
+    run = sluice.start("sync", "-o", "json")
+    run.wait_for_stderr("run started")
+    run.send(signal.SIGABRT)
+    outcome = run.wait(10).expect(70)
+    assert "error[internal]" in outcome.stderr and "report" in outcome.stderr
+    assert outcome.json["exit_code"] == 70
+
+
+def test_the_log_file_is_opened_again_on_sighup(sluice, stuck):
+    run = sluice.start("sync", "--log-file", "run.log")
+    log = sluice.folder / "run.log"
+    run.wait_until(lambda: log.exists() and "run started" in log.read_text(), what="the log")
+    log.rename(sluice.folder / "run.log.1")
+    run.hangup()
+    run.wait_until(log.exists, what="the new log")
+    run.kill()

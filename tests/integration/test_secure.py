@@ -131,7 +131,7 @@ def test_an_unknown_authority_is_refused(secure_kafka, clickhouse, sluice, topic
 def test_https_through_a_tls_proxy(secure_kafka, clickhouse, sluice, topic, table, loaded, authority):
     with proxy.TlsProxy(clickhouse.port, authority.issue("good")) as tls:
         write_config(sluice, secure_kafka.bootstrap, tls.url, topic, table, "",
-                     f'ca_file = "{authority.ca_file}"')
+                     f'tls = {{ ca_file = "{authority.ca_file}" }}')
         sluice("sync").expect(0)
     assert loaded() == 500
 
@@ -146,7 +146,7 @@ def test_a_bad_certificate_is_fatal_and_nothing_is_sent(
     }[fault]()
     with proxy.TlsProxy(clickhouse.port, certificate) as tls:
         write_config(sluice, secure_kafka.bootstrap, tls.url, topic, table, "",
-                     f'ca_file = "{authority.ca_file}"')
+                     f'tls = {{ ca_file = "{authority.ca_file}" }}')
         run = sluice("sync", timeout=30)
     assert run.code in (77, 78), run
     assert "certificate" in run.stderr.lower()

@@ -86,7 +86,8 @@ class Stage {
 
  private:
   static bool is_insert(const SeenRequest& request) {
-    return !request.parameter("insert_deduplication_token").empty();
+    const std::string token = request.parameter("insert_deduplication_token");
+    return !token.empty() && token != "sluice-start";
   }
 
   ScriptedReply answer(const SeenRequest& request) {
@@ -203,6 +204,26 @@ TEST(OpenSinkTest, FindsAMissingGrantBeforeAnythingIsRead) {
   ASSERT_FALSE(sink.ok());
   EXPECT_EQ(sink.error().code, Errc::no_permission);
   EXPECT_EQ(sink.error().fix, "GRANT INSERT ON t.x TO loader");
+}
+
+TEST(OpenSinkTest, FindsASettingThatMayNotBeSetBeforeAnythingIsRead) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.answers().insert_or_assign(
+      "INSERT INTO `t`.`x`",
+      clickhouse_exception(500, 452, "Setting insert_deduplication_token should not be changed"));
+  const auto sink = stage.open();
+  ASSERT_FALSE(sink.ok());
+  EXPECT_EQ(sink.error().code, Errc::config);
+  EXPECT_EQ(sink.error().slug, "clickhouse-setting");
+}
+
+TEST(OpenSinkTest, AUserWhoMayFillOneColumnIsLetIn) {
+  Stage stage([](const SeenRequest&) { return clickhouse_reply(200); });
+  stage.answers().insert_or_assign("DESCRIBE TABLE",
+                                   clickhouse_reply(200, "", "a\tUInt64\t\t\nb\tUInt64\t\t\n"));
+  stage.answers().insert_or_assign("INSERT INTO `t`.`x` (`a`, `b`)",
+                                   clickhouse_exception(500, 497, "Not enough privileges"));
+  EXPECT_TRUE(stage.open().ok());
 }
 
 TEST(OpenSinkTest, APasswordNeverAppearsAnywhere) {
