@@ -247,9 +247,7 @@ TEST(HttpClientTest, ACaFileThatIsNotThereIsACertificateProblem) {
 TEST(HeaderValueTest, NothingThatStartsAHeaderOfItsOwn) {
   EXPECT_TRUE(is_header_value("plain pässwörd"));
   EXPECT_TRUE(is_header_value(""));
-  for (const std::string value :
-       {"a\r\nX: y", "a\n", "\r", std::string("a\0b", 3).c_str(), "a\tb", " a", "a ", "\x7f"}) {
-    if (value == "a") continue;
+  for (const std::string_view value : {"a\r\nX: y", "a\n", "\r", "a\tb", " a", "a ", "\x7f"}) {
     EXPECT_FALSE(is_header_value(value)) << value;
   }
   EXPECT_FALSE(is_header_value(std::string_view("a\0b", 3)));
