@@ -36,6 +36,7 @@ void write_summaries(const Settings& settings, const Environment& environment, C
     const auto written = write_summary_file(path, run);
     if (written) continue;
     console.error(written.error(), "", "");
+    run.error = written.error();
     run.exit_code = worst_exit_code({run.exit_code, exit_code::io});
   }
   const auto step_summary = environment.get("GITHUB_STEP_SUMMARY");
@@ -49,11 +50,9 @@ void write_result(const Settings& settings, Console& console, const RunReport& r
   const OutputFormat format = settings.output.format;
   if (format != OutputFormat::text) {
     console.output().write(report_json(run).dump() + "\n");
-    const PipelineResult* failed = run.failed();
-    if (format == OutputFormat::jsonl && failed != nullptr) {
-      const auto last = exit_error_json(*failed->report.error, run.exit_code, failed->report.name);
-      console.output().write(last.dump() + "\n");
-    }
+    const Error* error = run.failure();
+    const bool last_line = format == OutputFormat::jsonl && error != nullptr;
+    if (last_line) console.output().write(exit_error_json(*error, run).dump() + "\n");
     return;
   }
   if (!settings.output.quiet) return console.output().write(report_text(run));
@@ -92,7 +91,7 @@ int finish(const Settings& settings, const Environment& environment, Console& co
     console.error(status.error(), "", "");
     run.exit_code = worst_exit_code({run.exit_code, exit_code::io});
   }
-  const bool told = run.failed() != nullptr && settings.output.log_format != LogFormat::json;
+  const bool told = run.failure() != nullptr && settings.output.log_format != LogFormat::json;
   if (told) console.write_plain(fmt::format("exit {}\n", run.exit_code));
   return run.exit_code;
 }

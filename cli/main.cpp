@@ -1,16 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <vector>
 
 #include "cli/app.hpp"
 #include "cli/bug_report.hpp"
 #include "cli/environment.hpp"
+#include "cli/exit_code.hpp"
 
 namespace {
 
+/// A caller may have closed a standard stream. The next file we open would get its number, and
+/// what is meant for people would land in it: a reject file, or a connection.
+void open_standard_streams() {
+  for (int descriptor = 0; descriptor <= STDERR_FILENO; ++descriptor) {
+    const bool closed = ::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF;
+    if (closed && ::open("/dev/null", O_RDWR) != descriptor) ::_exit(sluice::cli::exit_code::io);
+  }
+}
+
 void set_up_process() {
+  open_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
   sluice::cli::report_bugs();
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "cli/text.hpp"
 
@@ -69,6 +70,7 @@ Error Problem::error() const {
 
 void Problems::add_source(const std::string& name, std::string_view text) {
   lines_[name] = split(text, '\n');
+  files_.push_back(name);
 }
 
 bool Problems::may_hold_secret(const Origin& origin) const {
@@ -97,6 +99,19 @@ void Problems::add(Problem problem) {
     return other.message == problem.message && other.origin.describe() == problem.origin.describe();
   });
   if (!known) problems_.push_back(std::move(problem));
+}
+
+void Problems::sort() {
+  const auto key = [this](const Problem& problem) {
+    const bool placed = problem.origin.kind == Origin::Kind::file;
+    const auto file = std::find(files_.begin(), files_.end(), problem.origin.name);
+    const int unplaced = problem.code == Errc::usage ? 0 : 1;
+    return std::tuple(placed ? 2 + (file - files_.begin()) : unplaced, problem.origin.line,
+                      problem.origin.column);
+  };
+  std::stable_sort(
+      problems_.begin(), problems_.end(),
+      [&](const Problem& left, const Problem& right) { return key(left) < key(right); });
 }
 
 Errc Problems::code() const {

@@ -42,9 +42,13 @@ class Problems {
   /// Whether the line at `origin` may hold a secret, so that nothing of it may be shown.
   [[nodiscard]] bool may_hold_secret(const Origin& origin) const;
 
+  /// Puts them in the order in which people mend them: those without a place in a file first, then
+  /// file by file from top to bottom.
+  void sort();
+
   [[nodiscard]] bool empty() const { return problems_.empty(); }
   [[nodiscard]] const std::vector<Problem>& all() const { return problems_; }
-  /// Usage problems before configuration problems, else in the order found.
+  /// Usage where any problem is one of the command line.
   [[nodiscard]] Errc code() const;
 
   /// The block for stderr, one problem after the other:
@@ -58,6 +62,7 @@ class Problems {
   [[nodiscard]] std::string render(const Problem& problem) const;
 
   std::map<std::string, std::vector<std::string>> lines_;  ///< by file name
+  std::vector<std::string> files_;                         ///< as they were read
   std::vector<Problem> problems_;
   std::set<std::string> closed_;  ///< places, as Origin::describe() says them
 };

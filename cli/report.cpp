@@ -176,6 +176,11 @@ const PipelineResult* RunReport::failed() const {
   return found == pipelines.end() ? nullptr : &*found;
 }
 
+const Error* RunReport::failure() const {
+  if (const PipelineResult* pipeline = failed()) return &*pipeline->report.error;
+  return error ? &*error : nullptr;
+}
+
 std::string report_text(const RunReport& run) {
   std::string out = align(table_rows(run)) + "\n" + ending(run) + "\n";
   for (const std::string& line : reject_lines(run)) out += line + "\n";
@@ -198,11 +203,9 @@ nlohmann::ordered_json report_json(const RunReport& run) {
            {"pipelines", Json::array()}};
   for (const PipelineResult& pipeline : run.pipelines)
     out["pipelines"].push_back(pipeline_json(pipeline));
-  if (const PipelineResult* failed = run.failed()) {
-    out["slug"] = failed->report.error->slug;
-    out["message"] = valid_utf8(failed->report.error->message);
-    out["fix"] = valid_utf8(failed->report.error->fix);
-    out["pipeline"] = failed->report.name;
+  if (const Error* error = run.failure()) {
+    const Json fields = exit_error_json(*error, run);
+    for (const char* field : {"slug", "message", "fix", "pipeline"}) out[field] = fields[field];
   }
   return out;
 }
@@ -215,6 +218,11 @@ nlohmann::ordered_json exit_error_json(const Error& error, int exit_code,
            {"fix", valid_utf8(error.fix)}};
   out["pipeline"] = pipeline.empty() ? Json(nullptr) : Json(pipeline);
   return out;
+}
+
+nlohmann::ordered_json exit_error_json(const Error& error, const RunReport& run) {
+  const PipelineResult* failed = run.failed();
+  return exit_error_json(error, run.exit_code, failed == nullptr ? "" : failed->report.name);
 }
 
 std::string stats_text(const RunReport& run) {

@@ -30,12 +30,15 @@ struct RunReport {
   Milliseconds duration{0};
   std::optional<WallTime> until;  ///< --until, where it was a time
   int exit_code = 0;
+  std::optional<Error> error;  ///< of the run itself, e.g. a summary file that cannot be written
   std::vector<PipelineResult> pipelines;
 
   [[nodiscard]] Counts totals() const;
   [[nodiscard]] bool caught_up() const;
   /// The pipeline whose error gave the run its exit code, or null.
   [[nodiscard]] const PipelineResult* failed() const;
+  /// That pipeline's error, else the run's own, else null.
+  [[nodiscard]] const Error* failure() const;
 };
 
 /// The final table and the lines under it, for stdout.
@@ -46,6 +49,8 @@ struct RunReport {
 /// {"type":"exit_error","v":1,…}
 [[nodiscard]] nlohmann::ordered_json exit_error_json(const Error& error, int exit_code,
                                                      const std::string& pipeline);
+/// The same at the end of a run.
+[[nodiscard]] nlohmann::ordered_json exit_error_json(const Error& error, const RunReport& run);
 /// For --stats: time and bytes by stage.
 [[nodiscard]] std::string stats_text(const RunReport& run);
 /// For --summary-file *.md and GitHub's step summary.

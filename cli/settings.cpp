@@ -165,6 +165,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   read_pipelines(invocation, root, now, settings, problems);
   warn_about_trust(settings);
   check_needed(invocation, settings, problems);
+  problems.sort();
   return settings;
 }
 

@@ -70,6 +70,9 @@ Server::Server(const ServerOptions& options, const HttpOptions& http, Target tar
   const bool endless = retry_.time_max.count() == 0;
   retry_.time_max = endless ? patience : std::min(retry_.time_max, patience);
   retry_.cap = std::min(retry_.cap, Milliseconds{1000});
+  // Of the user's settings only this one changes what a question may be answered.
+  const auto role = options.settings.find("role");
+  if (role != options.settings.end()) add_parameter(parameters_, "role", role->second);
   // A missing table is reported at once here: nobody has yet seen it.
   retry_.brief_max = Milliseconds{0};
 }
@@ -87,7 +90,7 @@ Result<void> Server::try_insert(const std::string& query, std::string_view param
 Verdict Server::ask_once(const std::string& query, std::string_view what, std::string& answer) {
   const std::string text = query + " FORMAT TabSeparated";
   const std::array<std::string_view, 1> body{text};
-  HttpReply reply = client_.post({.parameters = {},
+  HttpReply reply = client_.post({.parameters = parameters_,
                                   .body = body,
                                   .content_encoding = {},
                                   .timeout = timeout_,
@@ -112,9 +115,9 @@ Verdict Server::insert_once(const std::string& query, std::string_view parameter
     const auto exception = find_exception(reply);
     const std::string reason = exception ? presentable(*exception, TextPolicy::shown) : "";
     verdict.attempt.kind = AttemptClass::fatal;
-    verdict.error =
-        config_error("clickhouse-setting", "ClickHouse cannot read the value of a setting: " + reason,
-                     "correct the settings of this server");
+    verdict.error = config_error("clickhouse-setting",
+                                 "ClickHouse cannot read the value of a setting: " + reason,
+                                 "correct the settings of this server");
   }
   return verdict;
 }

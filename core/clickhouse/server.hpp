@@ -44,6 +44,7 @@ class Server {
   Milliseconds timeout_;
   HttpClient client_;
   Target target_;
+  std::string parameters_;  ///< of the URL, for questions
   RetryOptions retry_;
   const Clock& clock_;
   std::stop_token stop_;

@@ -33,6 +33,12 @@ class ObjectReader::Walk {
     explicit Item(json::value& of) : value(of), token(of.raw_json_token()) {}
     [[nodiscard]] char first() const { return token.front(); }
     [[nodiscard]] bool is_container() const { return first() == '{' || first() == '['; }
+    /// Whether a comma or the end of its container follows a scalar. simdjson does not mind a colon
+    /// there when it skips a string: it takes that for a key.
+    [[nodiscard]] bool stands_before(char closing) const {
+      const char next = token.data()[token.size()];
+      return is_container() || next == ',' || next == closing;
+    }
 
     json::value& value;
     std::string_view token;
@@ -62,7 +68,7 @@ class ObjectReader::Walk {
   Fault append_named_tuple(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
   Fault append_raw(const Item& item, Column& column, uint32_t depth);
   Fault skip(const Item& item, uint32_t depth);
-  Fault read_token(std::string_view token, Scalar& scalar) const;
+  Fault read_plain(const Item& item, Scalar& scalar) const;
 
   template <class Visit>
   Fault for_each_field(json::object& object, Visit visit);
@@ -88,6 +94,7 @@ class ObjectReader::Walk {
 namespace {
 
 Fault fault_of(simdjson::error_code error) {
+  if (error == simdjson::SUCCESS) return Fault::none;
   CHECK(error != simdjson::MEMALLOC);
   return error == simdjson::DEPTH_ERROR ? Fault::too_deep : Fault::not_json;
 }
@@ -144,7 +151,7 @@ Fault ObjectReader::Parser::open(std::string_view text) {
     parsed = ascii.data();
     error = parser.iterate(parsed, text.size(), ascii.size()).get(document);
   }
-  return error == simdjson::SUCCESS ? Fault::none : fault_of(error);
+  return fault_of(error);
 }
 
 Fault ObjectReader::Walk::read_root(json::document& document) {
@@ -239,7 +246,7 @@ Fault ObjectReader::Walk::append(const ValuePlan& plan, const Item& item, Column
 
 Fault ObjectReader::Walk::append_plain(const ValuePlan& plan, const Item& item, Column& column) {
   Scalar scalar;
-  const Fault fault = read_token(item.token, scalar);
+  const Fault fault = read_plain(item, scalar);
   if (fault != Fault::none) return fault;
   if (scalar.kind == Scalar::Kind::null) return append_null(plan, options().nulls, column);
   return append_scalar(plan, scalar, column);
@@ -347,18 +354,21 @@ Fault ObjectReader::Walk::skip(const Item& item, uint32_t depth) {
     });
   }
   Scalar scalar;
-  const Fault fault = read_token(item.token, scalar);
+  const Fault fault = read_plain(item, scalar);
   if (fault != Fault::none || !scalar.escaped) return fault;
   return check_escapes(scalar.text);
 }
 
 /// The token must be one scalar and white space.
-Fault ObjectReader::Walk::read_token(std::string_view token, Scalar& scalar) const {
-  const char* position = original(token.data());
-  const char* end = position + token.size();
+Fault ObjectReader::Walk::read_plain(const Item& item, Scalar& scalar) const {
+  const char* position = original(item.token.data());
+  const char* end = position + item.token.size();
   if (!read_scalar(position, scalar)) return Fault::not_json;
   while (position < end && is_space(*position)) ++position;
-  return position == end ? Fault::none : Fault::not_json;
+  if (position != end) return Fault::not_json;
+  // simdjson takes a string that nobody asked for to be a key where a colon follows it.
+  if (scalar.kind != Scalar::Kind::string) return Fault::none;
+  return fault_of(item.value.get_raw_json_string().error());
 }
 
 template <class Visit>
@@ -371,7 +381,9 @@ Fault ObjectReader::Walk::for_each_field(json::object& object, Visit visit) {
     Scalar key;
     const char* position = original(field.key().raw()) - 1;
     if (!read_string(position, key)) return Fault::not_json;
-    const Fault fault = visit(key, Item(field.value()));
+    const Item item(field.value());
+    if (!item.stands_before('}')) return Fault::not_json;
+    const Fault fault = visit(key, item);
     if (fault != Fault::none) return fault;
   }
   return Fault::none;
@@ -387,7 +399,9 @@ Fault ObjectReader::Walk::for_each_element(const Item& item, uint32_t depth, Vis
     json::value element;
     error = std::move(result).get(element);
     if (error != simdjson::SUCCESS) return fault_of(error);
-    const Fault fault = visit(Item(element));
+    const Item visited(element);
+    if (!visited.stands_before(']')) return Fault::not_json;
+    const Fault fault = visit(visited);
     if (fault != Fault::none) return fault;
   }
   return Fault::none;
@@ -396,8 +410,7 @@ Fault ObjectReader::Walk::for_each_element(const Item& item, uint32_t depth, Vis
 Fault ObjectReader::Walk::enter_object(const Item& item, uint32_t depth,
                                        json::object& object) const {
   if (depth > options().depth_max) return Fault::too_deep;
-  const auto error = item.value.get_object().get(object);
-  return error == simdjson::SUCCESS ? Fault::none : fault_of(error);
+  return fault_of(item.value.get_object().get(object));
 }
 
 }  // namespace sluice

@@ -286,8 +286,9 @@ def test_summary_files(sluice, config):
 
 def test_a_summary_file_that_cannot_be_written_is_74(sluice, config):
     config(MINIMAL)
-    run = sluice("sync", "--retry-max-time", "1s", "--summary-file", "/proc/nowhere/s.json").expect(74)
+    run = sluice("sync", "--retry-max-time", "1s", "--summary-file", "/proc/nowhere/s.json", "-o", "json").expect(74)
     assert "summary file" in run.stderr
+    assert run.json["exit_code"] == 74
 
 
 def test_annotations_for_github(sluice, config):
@@ -323,6 +324,15 @@ def test_a_closed_stdout_is_no_failure(sluice, config):
     with open("/dev/full", "w") as full:
         run = subprocess.run([sluice.binary, "--help"], stdout=full, stderr=subprocess.PIPE, cwd=sluice.folder)
     assert run.returncode == 74
+
+
+def test_closed_standard_streams_are_no_harm(sluice, config):
+    config(MINIMAL)
+    command = f'exec "{sluice.binary}" sync --retry-max-time 1s --log-file run.log 0<&- 1>&- 2>&-'
+    run = subprocess.run(["bash", "-c", command], cwd=sluice.folder)
+    assert run.returncode == 75
+    log = (sluice.folder / "run.log").read_text()
+    assert "PIPELINE" not in log and "run finished" in log
 
 
 def test_no_home_and_no_variables_at_all(sluice, config):

@@ -213,22 +213,21 @@ batch = { rows = "many", age = 5 }
 on_error = "rejct"
 disabled = "no"
 )");
-  EXPECT_EQ(text,
-            R"(error[config]: sluice.toml:12:12: disabled: expected true or false, found a string
-   12 | disabled = "no"
-      |            ^^^^
-error[config]: sluice.toml:11:12: on_error: 'rejct' is not a value of it
-   11 | on_error = "rejct"
-      |            ^^^^^^^ did you mean 'reject'?
+  EXPECT_EQ(text, R"(error[config]: sluice.toml:9:1: unknown key 'batchs' in [pipelines.orders]
+    9 | batchs = { rows = 100_000 }
+      | ^^^^^^ did you mean 'batch'?
 error[config]: sluice.toml:10:18: rows: 'many' is not a count
    10 | batch = { rows = "many", age = 5 }
       |                  ^^^^^^ write it like 250000, 1_000_000, 250k or 1M
 error[config]: sluice.toml:10:32: age: expected a duration, found an integer
    10 | batch = { rows = "many", age = 5 }
       |                                ^ write it like 500ms, 30s, 10m, 2h or 1d
-error[config]: sluice.toml:9:1: unknown key 'batchs' in [pipelines.orders]
-    9 | batchs = { rows = 100_000 }
-      | ^^^^^^ did you mean 'batch'?
+error[config]: sluice.toml:11:12: on_error: 'rejct' is not a value of it
+   11 | on_error = "rejct"
+      |            ^^^^^^^ did you mean 'reject'?
+error[config]: sluice.toml:12:12: disabled: expected true or false, found a string
+   12 | disabled = "no"
+      |            ^^^^
 )");
   EXPECT_EQ(problems_.code(), Errc::config);
 }

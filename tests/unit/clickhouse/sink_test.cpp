@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -224,6 +225,22 @@ TEST(OpenSinkTest, AUserWhoMayFillOneColumnIsLetIn) {
   stage.answers().insert_or_assign("INSERT INTO `t`.`x` (`a`, `b`)",
                                    clickhouse_exception(500, 497, "Not enough privileges"));
   EXPECT_TRUE(stage.open().ok());
+}
+
+TEST(OpenSinkTest, ARoleGoesWithQuestionsToo) {
+  std::atomic<int> with_role = 0;
+  const ScriptedServer server([&](const SeenRequest& request) {
+    with_role += request.parameter("role") == "a%26b" ? 1 : 0;
+    return clickhouse_exception(500, 497, "Not enough privileges");
+  });
+  ServerOptions options;
+  options.url = server.url();
+  options.settings = {{"role", "a&b"}, {"max_memory_usage", "1"}};
+  const SinkOptions sink_options{.database = "t", .table = "x", .senders = 1, .retry = {}};
+  Notes notes;
+  const SystemClock clock;
+  EXPECT_FALSE(open_sink(options, sink_options, notes, clock).ok());
+  EXPECT_EQ(with_role, 1);
 }
 
 TEST(OpenSinkTest, APasswordNeverAppearsAnywhere) {
