@@ -39,10 +39,16 @@ class Trial {
   uint32_t pause_ = 0;
 };
 
+DecodeOptions limited(DecodeOptions options) {
+  constexpr uint32_t depth_limit = 1000;  // ClickHouse's own; the slow gear recurses
+  options.depth_max = std::min(options.depth_max, depth_limit);
+  return options;
+}
+
 class JsonDecoder final : public Decoder {
  public:
   JsonDecoder(const BlockSchema& schema, const DecodeOptions& options, Gear gear)
-      : options_(options),
+      : options_(limited(options)),
         native_(schema.format() == InsertFormat::native),
         gear_(gear),
         plan_(schema),

@@ -224,7 +224,10 @@ Fault ObjectReader::Walk::read_column(size_t index, const Item& item) {
   if (block_ == nullptr) {
     seen_[index] = true;
     fault = skip(item, 2);
-    if (null && !plan.nullable && options().nulls == Nulls::reject) fault = Fault::null_refused;
+    const bool takes_null = plan.nullable || plan.kind == TypeKind::other;
+    if (fault == Fault::none && null && !takes_null && options().nulls == Nulls::reject) {
+      fault = Fault::null_refused;
+    }
   } else if (null) {
     fault = skip(item, 2);
     if (fault == Fault::none) fault = append_null(reader_.plan_, index, options().nulls, *block_);
