@@ -18,7 +18,7 @@ using Json = nlohmann::ordered_json;
 double seconds_of(Milliseconds duration) { return static_cast<double>(duration.count()) / 1e3; }
 
 std::string rate(uint64_t rows, Milliseconds duration) {
-  if (duration.count() <= 0) return "-";
+  if (duration.count() <= 0 || rows == 0) return "-";
   return short_count(static_cast<double>(rows) / seconds_of(duration)) + "/s";
 }
 
