@@ -187,6 +187,22 @@ class Observer {
     uint64_t target = 0;  ///< records between start and end, an upper bound; 0 when unknown
     uint64_t passed = 0;  ///< of `target`, in offsets: reaches it even when offsets have gaps
   };
+  /// A partition that is ours. What is not known is absent, never 0.
+  struct PartitionState {
+    PartitionId partition;
+    Offset position;                  ///< next record to be read
+    std::optional<Offset> committed;  ///< by the group
+    std::optional<Watermarks> held;   ///< by the broker, a few seconds old at most
+    /// Of the oldest record that is read but not committed; absent when there is none.
+    std::optional<int64_t> oldest_open_timestamp_ms;
+  };
+  /// How things stand, about once a second.
+  struct State {
+    std::span<const PartitionState> partitions;
+    uint64_t buffer_bytes = 0;  ///< open blocks, batches waiting and in flight
+    size_t batches_in_flight = 0;
+    bool holding_back = false;  ///< partitions are not read: the buffers are full
+  };
 
   virtual ~Observer() = default;
   virtual void assigned(std::span<const Assignment> /*partitions*/) {}
@@ -197,6 +213,7 @@ class Observer {
   virtual void rejected(const RejectedRecord& /*record*/) {}
   virtual void committed(std::span<const CommitOutcome> /*offsets*/) {}
   virtual void warning(std::string_view /*slug*/, std::string_view /*message*/) {}
+  virtual void state(const State& /*state*/) {}
   /// Called every turn; keep it cheap.
   virtual void progress(const Progress& /*progress*/) {}
 };
