@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "cli/bug_report.hpp"
-#include "cli/cmd_sync.hpp"
 #include "cli/command_line.hpp"
+#include "cli/commands.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
 #include "cli/help.hpp"
@@ -45,7 +45,7 @@ OutputSettings guess_output(const std::vector<std::string>& arguments,
     if (word.rfind("-o", 0) == 0 && word.size() > 2) flags.add("output", word.substr(2), origin);
   }
   Problems ignored;
-  add_environment_flags(environment, flags, ignored);
+  add_environment_flags(environment, 0, flags, ignored);
   return read_output_settings(flags, environment, ignored);
 }
 
@@ -90,15 +90,18 @@ int run_app(const std::vector<std::string>& arguments, const Environment& enviro
     return fail(invocation.error(), guess_output(arguments, environment), environment);
   }
   Problems problems;
-  add_environment_flags(environment, invocation->flags, problems);
+  const Command* command = find_command(invocation->command);
+  add_environment_flags(environment, command == nullptr ? 0 : command->bit, invocation->flags,
+                        problems);
   const OutputSettings output = read_output_settings(invocation->flags, environment, problems);
   if (invocation->flags.has("help") || invocation->command == "help") {
     return show_help(*invocation, output, environment);
   }
   set_bug_report_json(output.format != OutputFormat::text);
   const bool shows_version = invocation->flags.has("version") || invocation->command == "version";
-  if (invocation->command == "sync" && !shows_version && !asks_for_properties(invocation->flags)) {
-    return run_sync_command(*invocation, environment, std::move(problems));
+  const bool runs = command != nullptr && command->run != nullptr;
+  if (runs && !shows_version && !asks_for_properties(invocation->flags)) {
+    return command->run(*invocation, environment, std::move(problems));
   }
   if (!problems.empty()) return fail(problems, output, environment);
   if (shows_version) return show_version(output, environment);

@@ -7,16 +7,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/commands.hpp"
 #include "cli/suggest.hpp"
 #include "cli/text.hpp"
 
 namespace sluice::cli {
 namespace {
-
-const std::vector<std::string>& commands() {
-  static const std::vector<std::string> names{"sync", "version", "help"};
-  return names;
-}
 
 /// Commands the design has and this version has not.
 bool is_later_command(std::string_view name) {
@@ -44,39 +40,49 @@ BoundFlag bind(CLI::App& app, const Flag& flag) {
   return {&flag, option};
 }
 
-std::vector<std::string> flag_words(std::string_view command) {
+bool applies(const Flag& flag, const Command* command) {
+  if (flag.commands == everywhere) return true;
+  return command != nullptr && (flag.commands & command->bit) != 0;
+}
+
+std::vector<std::string> flag_words(const Command* command) {
   std::vector<std::string> words;
   for (const Flag& flag : all_flags()) {
-    const bool applies = flag.scope == FlagScope::global || command == "sync";
-    if (applies) words.push_back("--" + std::string(flag.name));
+    if (applies(flag, command)) words.push_back("--" + std::string(flag.name));
   }
   return words;
 }
 
-/// A flag that exists, but not for this command.
-bool is_sync_flag(std::string_view word) {
-  return std::any_of(all_flags().begin(), all_flags().end(), [&](const Flag& flag) {
-    return flag.scope == FlagScope::sync && word == "--" + std::string(flag.name);
-  });
+/// The first command that has a flag of this name, or null.
+const Command* command_with(std::string_view word) {
+  for (const Command& command : all_commands()) {
+    for (const Flag& flag : all_flags()) {
+      const bool own = flag.commands != everywhere && applies(flag, &command);
+      if (own && word == "--" + std::string(flag.name)) return &command;
+    }
+  }
+  return nullptr;
 }
 
-Error unknown_flag(const std::string& token, std::string_view command) {
+Error unknown_flag(const std::string& token, std::string_view name) {
   const std::string word = escape_control(token.substr(0, token.find('=')), 64);
-  if (is_sync_flag(word)) {
-    return usage_error(fmt::format("{} is a flag of sync and stands after it", word),
-                       fmt::format("write it as: sluice sync {} …", word));
+  const Command* command = find_command(name);
+  if (const Command* other = command_with(word)) {
+    return usage_error(fmt::format("{} is a flag of {} and stands after it", word, other->name),
+                       fmt::format("write it as: sluice {} {} …", other->name, word));
   }
   std::string fix = did_you_mean(word, flag_words(command));
   if (fix.empty())
-    fix = command.empty() ? "see sluice --help" : fmt::format("see sluice {} --help", command);
+    fix = name.empty() ? "see sluice --help" : fmt::format("see sluice {} --help", name);
   return usage_error(fmt::format("unknown flag {}", word), fix);
 }
 
 Error unknown_command(const std::string& token) {
   const std::string word = escape_control(token, 64);
-  std::string fix = did_you_mean(word, commands());
+  std::string fix = did_you_mean(word, command_names());
   if (is_later_command(word))
-    fix = fmt::format("{} needs a later version of sluice; this one has sync", word);
+    fix = fmt::format("{} needs a later version of sluice; this one has {}", word,
+                      join(command_names(), ", "));
   return usage_error(fmt::format("unknown command '{}'", word),
                      fix.empty() ? "see sluice --help" : fix);
 }
@@ -134,18 +140,19 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& arguments)
   app.require_subcommand(0, 1);
   std::vector<BoundFlag> bound;
   std::vector<std::string> positionals;
-  for (const std::string& name : commands()) {
-    CLI::App* command = app.add_subcommand(name);
-    command->set_help_flag();
-    command->fallthrough();
-    command->allow_extras();
-    if (name != "version") command->add_option("arguments", positionals);
+  for (const Command& command : all_commands()) {
+    CLI::App* parser = app.add_subcommand(std::string(command.name));
+    parser->set_help_flag();
+    parser->fallthrough();
+    parser->allow_extras();
+    if (command.takes_arguments) parser->add_option("arguments", positionals);
     for (const Flag& flag : all_flags()) {
-      if (flag.scope == FlagScope::sync && name == "sync") bound.push_back(bind(*command, flag));
+      const bool own = flag.commands != everywhere && applies(flag, &command);
+      if (own) bound.push_back(bind(*parser, flag));
     }
   }
   for (const Flag& flag : all_flags()) {
-    if (flag.scope == FlagScope::global) bound.push_back(bind(app, flag));
+    if (flag.commands == everywhere) bound.push_back(bind(app, flag));
   }
 
   Invocation invocation;

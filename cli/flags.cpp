@@ -15,70 +15,74 @@ constexpr std::string_view adhoc = "One pipeline without a configuration";
 constexpr std::string_view range = "What is read";
 constexpr std::string_view batches = "Batches";
 constexpr std::string_view errors = "Rejects, retries and limits";
-constexpr FlagScope global = FlagScope::global;
-constexpr FlagScope sync = FlagScope::sync;
 
 constexpr auto flags_table = std::to_array<Flag>({
-    {"topic", 't', "NAME", "topic to read; needs --table", sync, adhoc},
-    {"table", 0, "DB.TABLE", "table to write", sync, adhoc},
-    {"format", 0, "FORMAT", "format of the records: json (default)", sync, adhoc},
-    {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", sync, adhoc},
-    {"reject-topic", 0, "NAME", "topic that rejected records go to", sync, adhoc},
-    {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", sync, adhoc},
+    {"topic", 't', "NAME", "topic to read; needs --table", for_sync, adhoc},
+    {"table", 0, "DB.TABLE", "table to write", for_sync, adhoc},
+    {"format", 0, "FORMAT", "format of the records: json (default)", for_sync, adhoc},
+    {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", for_sync, adhoc},
+    {"reject-topic", 0, "NAME", "topic that rejected records go to", for_sync, adhoc},
+    {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", for_sync, adhoc},
 
-    {"from", 0, "WHERE", "start of a group without offsets: earliest, end or a time", sync, range},
-    {"until", 0, "WHEN", "start (default): the end as it is when the run starts; or a time", sync,
+    {"from", 0, "WHERE", "start of a group without offsets: earliest, end or a time", for_sync,
      range},
-    {"max-duration", 0, "DURATION", "stop after this long (exit 5)", sync, range},
-    {"max-rows", 0, "COUNT", "stop after so many records of a pipeline (exit 5)", sync, range},
-    {"max-bytes", 0, "SIZE", "stop after so many bytes of a pipeline (exit 5)", sync, range},
+    {"until", 0, "WHEN", "start (default): the end as it is when the run starts; or a time",
+     for_sync, range},
+    {"max-duration", 0, "DURATION", "stop after this long (exit 5)", for_sync, range},
+    {"max-rows", 0, "COUNT", "stop after so many records of a pipeline (exit 5)", for_sync, range},
+    {"max-bytes", 0, "SIZE", "stop after so many bytes of a pipeline (exit 5)", for_sync, range},
 
-    {"batch-rows", 0, "COUNT", "rows of a batch at most (default 250k)", sync, batches},
-    {"batch-bytes", 0, "SIZE", "bytes of a batch at most (default 64MiB)", sync, batches},
-    {"batch-age", 0, "DURATION", "age of a batch at most (default 1s)", sync, batches},
-    {"senders", 'j', "COUNT", "parallel INSERTs of a pipeline (default 2)", sync, batches},
+    {"batch-rows", 0, "COUNT", "rows of a batch at most (default 250k)", for_sync, batches},
+    {"batch-bytes", 0, "SIZE", "bytes of a batch at most (default 64MiB)", for_sync, batches},
+    {"batch-age", 0, "DURATION", "age of a batch at most (default 1s)", for_sync, batches},
+    {"senders", 'j', "COUNT", "parallel INSERTs of a pipeline (default 2)", for_sync, batches},
 
-    {"on-error", 0, "stop|reject", "what a record that does not fit does to its pipeline", sync,
+    {"on-error", 0, "stop|reject", "what a record that does not fit does to its pipeline", for_sync,
      errors},
-    {"rejects-ok", 0, "", "exit 0 instead of 3 when records were rejected", sync, errors},
+    {"rejects-ok", 0, "", "exit 0 instead of 3 when records were rejected", for_sync, errors},
     {"retry-max-time", 0, "DURATION", "give up after this long, exit 75 (default 5m; 0: never)",
-     sync, errors},
-    {"fail-fast", 0, "", "the first pipeline that fails stops the others, drained", sync, errors},
-    {"no-data-exit-code", 0, "CODE", "exit with this instead of 0 when nothing was there", sync,
+     for_sync, errors},
+    {"fail-fast", 0, "", "the first pipeline that fails stops the others, drained", for_sync,
      errors},
-    {"stats", 0, "", "time and bytes by stage at the end (stderr)", sync, shown},
-    {"annotations", 0, "github|none", "workflow annotations (default: on in GitHub Actions)", sync,
-     shown},
+    {"no-data-exit-code", 0, "CODE", "exit with this instead of 0 when nothing was there", for_sync,
+     errors},
+    {"stats", 0, "", "time and bytes by stage at the end (stderr)", for_sync, shown},
+    {"annotations", 0, "github|none", "workflow annotations (default: on in GitHub Actions)",
+     for_sync, shown},
 
     {"config", 'c', "FILE", "configuration file; - is standard input, none is no file; repeatable",
-     global, where},
-    {"brokers", 'b', "LIST", "Kafka brokers, host:port,host:port", global, where},
-    {"kafka", 'X', "KEY=VALUE", "librdkafka property; '-X list' prints all; repeatable", global,
+     everywhere, where},
+    {"brokers", 'b', "LIST", "Kafka brokers, host:port,host:port", everywhere, where},
+    {"kafka", 'X', "KEY=VALUE", "librdkafka property; '-X list' prints all; repeatable", everywhere,
      where, false},
-    {"clickhouse", 0, "URL", "http[s]://host:port/database", global, where},
-    {"clickhouse-user", 0, "NAME", "user (default: default)", global, where},
+    {"clickhouse", 0, "URL", "http[s]://host:port/database", everywhere, where},
+    {"clickhouse-user", 0, "NAME", "user (default: default)", everywhere, where},
     {"clickhouse-password-file", 0, "FILE", "file that holds the password; - is standard input",
-     global, where},
-    {"setting", 0, "KEY=VALUE", "ClickHouse setting of every INSERT; repeatable", global, where,
+     everywhere, where},
+    {"setting", 0, "KEY=VALUE", "ClickHouse setting of every INSERT; repeatable", everywhere, where,
      false},
-    {"memory", 0, "SIZE", "all buffers of the process (default 256MiB)", global, where},
+    {"memory", 0, "SIZE", "all buffers of the process (default 256MiB)", everywhere, where},
 
-    {"output", 'o', "FORMAT", "result on stdout: text, json, jsonl (default text)", global, shown},
-    {"progress", 0, "MODE", "on stderr: auto, bar, line, json, none (default auto)", global, shown},
-    {"progress-interval", 0, "DURATION", "time between two (default 200ms for bar, else 30s)",
-     global, shown},
-    {"summary-file", 0, "FILE", "also write the result: .json, .prom or .md; repeatable", global,
+    {"output", 'o', "FORMAT", "result on stdout: text, json, jsonl (default text)", everywhere,
      shown},
-    {"color", 0, "WHEN", "auto, always, never (default auto)", global, shown},
-    {"quiet", 'q', "", "errors only", global, shown},
-    {"verbose", 'v', "", "more: -v every insert, -vv librdkafka too", global, shown, false},
-    {"log-format", 0, "FORMAT", "auto, text, json (default auto)", global, shown},
-    {"log-file", 0, "FILE", "log there instead of stderr; opened again on SIGHUP", global, shown},
+    {"progress", 0, "MODE", "on stderr: auto, bar, line, json, none (default auto)", everywhere,
+     shown},
+    {"progress-interval", 0, "DURATION", "time between two (default 200ms for bar, else 30s)",
+     everywhere, shown},
+    {"summary-file", 0, "FILE", "also write the result: .json, .prom or .md; repeatable",
+     everywhere, shown},
+    {"color", 0, "WHEN", "auto, always, never (default auto)", everywhere, shown},
+    {"quiet", 'q', "", "errors only", everywhere, shown},
+    {"verbose", 'v', "", "more: -v every insert, -vv librdkafka too", everywhere, shown, false},
+    {"log-format", 0, "FORMAT", "auto, text, json (default auto)", everywhere, shown},
+    {"log-file", 0, "FILE", "log there instead of stderr; opened again on SIGHUP", everywhere,
+     shown},
 
-    {"no-input", 0, "", "never read from a terminal", global, other},
-    {"yes", 'y', "", "answer yes to every question (sync asks none so far)", global, other, false},
-    {"help", 'h', "", "show help", global, other, false},
-    {"version", 'V', "", "show the version", global, other, false},
+    {"no-input", 0, "", "never read from a terminal", everywhere, other},
+    {"yes", 'y', "", "answer yes to every question (sync asks none so far)", everywhere, other,
+     false},
+    {"help", 'h', "", "show help", everywhere, other, false},
+    {"version", 'V', "", "show the version", everywhere, other, false},
 });
 
 bool is_any(std::string_view text, std::initializer_list<std::string_view> words) {
@@ -130,9 +134,11 @@ const std::vector<Setting<std::string>>& FlagValues::all(std::string_view flag) 
   return found == values_.end() ? none : found->second;
 }
 
-void add_environment_flags(const Environment& environment, FlagValues& flags, Problems& problems) {
+void add_environment_flags(const Environment& environment, CommandSet command, FlagValues& flags,
+                           Problems& problems) {
   for (const Flag& flag : all_flags()) {
-    if (!flag.in_environment || flags.has(flag.name)) continue;
+    const bool applies = flag.commands == everywhere || (flag.commands & command) != 0;
+    if (!applies || !flag.in_environment || flags.has(flag.name)) continue;
     const std::string variable = flag_variable(flag.name);
     const auto value = environment.get(variable);
     if (!value) continue;

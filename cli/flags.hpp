@@ -14,7 +14,14 @@
 
 namespace sluice::cli {
 
-enum class FlagScope : uint8_t { global, sync };
+/// A set of commands, a bit each. Flags of `everywhere` may stand before the command, too.
+using CommandSet = uint32_t;
+inline constexpr CommandSet everywhere = ~CommandSet{0};
+inline constexpr CommandSet for_sync = 1u << 0;
+inline constexpr CommandSet for_tail = 1u << 1;
+inline constexpr CommandSet for_check = 1u << 2;
+inline constexpr CommandSet for_rejects = 1u << 3;
+inline constexpr CommandSet for_runs = for_sync | for_tail;
 
 /// One flag: the parser, the help, the environment and the settings all read this table.
 struct Flag {
@@ -22,7 +29,7 @@ struct Flag {
   char short_name = 0;     ///< 'b', or 0
   std::string_view value;  ///< "LIST"; empty for a switch
   std::string_view help;
-  FlagScope scope = FlagScope::global;
+  CommandSet commands = everywhere;
   std::string_view section;    ///< heading in the help
   bool in_environment = true;  ///< whether SLUICE_<NAME> gives it too
 };
@@ -45,8 +52,9 @@ class FlagValues {
   std::map<std::string, std::vector<Setting<std::string>>, std::less<>> values_;
 };
 
-/// Adds what the environment says about flags that are not on the command line.
-void add_environment_flags(const Environment& environment, FlagValues& flags, Problems& problems);
+/// Adds what the environment says about the flags of a command that are not on the command line.
+void add_environment_flags(const Environment& environment, CommandSet command, FlagValues& flags,
+                           Problems& problems);
 
 /// A command line, taken apart.
 struct Invocation {

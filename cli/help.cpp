@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cli/commands.hpp"
 #include "cli/flags.hpp"
 
 namespace sluice::cli {
@@ -18,10 +19,9 @@ constexpr std::string_view overview_head = R"(sluice moves Kafka topics into Cli
 Usage: sluice [FLAGS] COMMAND [PIPELINE...] [FLAGS]
 
 Commands:
-  sync       copy everything up to now, then exit
-  version    show the versions of sluice and its libraries
-  help       show help: sluice help sync, formats, exit-codes
+)";
 
+constexpr std::string_view overview_examples = R"(
 A run that is typed again goes on where the last one stopped: progress lives in the consumer group.
 
   sluice sync                      every pipeline of ./sluice.toml
@@ -31,15 +31,6 @@ A run that is typed again goes on where the last one stopped: progress lives in 
 
 constexpr std::string_view overview_tail = R"(
 Flags of a command: sluice help COMMAND. Flags have variables: --batch-rows is SLUICE_BATCH_ROWS.
-)";
-
-constexpr std::string_view sync_head =
-    R"(Copies topics up to their end as it is now, commits, and exits.
-
-Usage: sluice sync [PIPELINE...] [FLAGS]
-
-PIPELINE is a name or a glob; none means all that are enabled. With --topic there is one pipeline
-and no configuration is needed. READ = INSERTED + REJECTED + SKIPPED, always.
 )";
 
 constexpr std::string_view formats_text = R"(Units:
@@ -103,11 +94,12 @@ std::string flag_line(const Flag& flag) {
   return out + line + std::string(rest) + "\n";
 }
 
-/// The flags of these scopes under their headings, in the order of the table.
-std::string flag_sections(std::initializer_list<FlagScope> scopes) {
+/// The flags of a command, or of all commands (null), under their headings, in the table's order.
+std::string flag_sections(const Command* command) {
   std::vector<std::string_view> sections;
   const auto applies = [&](const Flag& flag) {
-    return std::find(scopes.begin(), scopes.end(), flag.scope) != scopes.end();
+    return flag.commands == everywhere ||
+           (command != nullptr && (flag.commands & command->bit) != 0);
   };
   for (const Flag& flag : all_flags()) {
     const bool known = std::find(sections.begin(), sections.end(), flag.section) != sections.end();
@@ -126,23 +118,26 @@ std::string flag_sections(std::initializer_list<FlagScope> scopes) {
 }  // namespace
 
 std::string help_text() {
-  return std::string(overview_head) + flag_sections({FlagScope::global}) +
-         std::string(overview_tail);
+  std::string out(overview_head);
+  for (const Command& command : all_commands()) {
+    out += fmt::format("  {:<9}  {}\n", command.name, command.summary);
+  }
+  return out + std::string(overview_examples) + flag_sections(nullptr) + std::string(overview_tail);
 }
 
 std::optional<std::string> help_text(std::string_view topic) {
-  if (topic == "sync") {
-    return std::string(sync_head) + flag_sections({FlagScope::sync, FlagScope::global}) +
-           "\nSee also: sluice help formats, sluice help exit-codes\n";
-  }
   if (topic == "formats") return std::string(formats_text);
   if (topic == "exit-codes") return std::string(exit_codes_text);
-  if (topic == "help" || topic == "version") return help_text();
-  return std::nullopt;
+  const Command* command = find_command(topic);
+  if (command == nullptr) return std::nullopt;
+  if (command->help.empty()) return help_text();
+  return std::string(command->help) + flag_sections(command) +
+         "\nSee also: sluice help formats, sluice help exit-codes\n";
 }
 
-const std::vector<std::string>& help_topics() {
-  static const std::vector<std::string> topics{"sync", "formats", "exit-codes", "version", "help"};
+std::vector<std::string> help_topics() {
+  std::vector<std::string> topics = command_names();
+  for (const char* topic : {"formats", "exit-codes"}) topics.emplace_back(topic);
   return topics;
 }
 

@@ -15,6 +15,6 @@ namespace sluice::cli {
 [[nodiscard]] std::optional<std::string> help_text(std::string_view topic);
 
 /// What `sluice help` knows besides the overview.
-[[nodiscard]] const std::vector<std::string>& help_topics();
+[[nodiscard]] std::vector<std::string> help_topics();
 
 }  // namespace sluice::cli

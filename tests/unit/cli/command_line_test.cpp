@@ -103,7 +103,7 @@ TEST(Flags, TheEnvironmentGivesThemWhereTheCommandLineDoesNot) {
   FlagValues flags;
   flags.add("table", "c.d", Origin::flag("--table"));
   Problems problems;
-  add_environment_flags(environment, flags, problems);
+  add_environment_flags(environment, for_sync, flags, problems);
   EXPECT_TRUE(problems.empty());
   EXPECT_EQ(flags.last("batch-rows")->value, "5");
   EXPECT_EQ(flags.last("batch-rows")->origin.describe(), "SLUICE_BATCH_ROWS");
@@ -118,7 +118,7 @@ TEST(Flags, ASwitchVariableThatIsNeitherTrueNorFalseIsAProblem) {
   FlagValues flags;
   Problems problems;
   const std::map<std::string, std::string> variables{{"SLUICE_FAIL_FAST", "maybe"}};
-  add_environment_flags(Environment(variables), flags, problems);
+  add_environment_flags(Environment(variables), for_sync, flags, problems);
   ASSERT_EQ(problems.all().size(), 1u);
   EXPECT_EQ(problems.all().front().origin.describe(), "SLUICE_FAIL_FAST");
 }

@@ -28,7 +28,7 @@ class SettingsTest : public InFolder {
     auto invocation = parse_command_line(arguments);
     EXPECT_TRUE(invocation.ok());
     const Environment environment(std::move(variables));
-    add_environment_flags(environment, invocation->flags, problems_);
+    add_environment_flags(environment, for_sync, invocation->flags, problems_);
     return read_settings(*invocation, environment, "etc", now, problems_);
   }
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/commands.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "cli/cmd_sync.hpp"
+
+namespace sluice::cli {
+namespace {
+
+constexpr std::string_view sync_help =
+    R"(Copies topics up to their end as it is now, commits, and exits.
+
+Usage: sluice sync [PIPELINE...] [FLAGS]
+
+PIPELINE is a name or a glob; none means all that are enabled. With --topic there is one pipeline
+and no configuration is needed. READ = INSERTED + REJECTED + SKIPPED, always.
+)";
+
+constexpr std::array commands_table{
+    Command{"sync", for_sync, "copy everything up to now, then exit", sync_help, true,
+            run_sync_command},
+    Command{"version", 0, "show the versions of sluice and its libraries", "", false, nullptr},
+    Command{"help", 0, "show help: sluice help sync, formats, exit-codes", "", true, nullptr},
+};
+
+}  // namespace
+
+std::span<const Command> all_commands() { return commands_table; }
+
+const Command* find_command(std::string_view name) {
+  const auto* const found =
+      std::find_if(commands_table.begin(), commands_table.end(),
+                   [&](const Command& command) { return command.name == name; });
+  return found == commands_table.end() ? nullptr : found;
+}
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const Command& command : commands_table) names.emplace_back(command.name);
+  return names;
+}
+
+}  // namespace sluice::cli
