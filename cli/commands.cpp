@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "cli/cmd_sync.hpp"
+#include "cli/cmd_run.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -18,9 +18,19 @@ PIPELINE is a name or a glob; none means all that are enabled. With --topic ther
 and no configuration is needed. READ = INSERTED + REJECTED + SKIPPED, always.
 )";
 
+constexpr std::string_view tail_help = R"(Copies topics and goes on until it is told to stop.
+
+Usage: sluice tail [PIPELINE...] [FLAGS]
+
+Starts at the group's committed offsets, else at the pipeline's start (earliest; --from end for new
+records only). SIGTERM and SIGINT finish what is in flight, commit and exit 0; SIGHUP reads the
+configuration and secrets again and opens the log file anew.
+)";
+
 constexpr std::array commands_table{
     Command{"sync", for_sync, "copy everything up to now, then exit", sync_help, true,
             run_sync_command},
+    Command{"tail", for_tail, "keep copying until told to stop", tail_help, true, run_tail_command},
     Command{"version", 0, "show the versions of sluice and its libraries", "", false, nullptr},
     Command{"help", 0, "show help: sluice help sync, formats, exit-codes", "", true, nullptr},
 };

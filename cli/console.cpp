@@ -151,20 +151,24 @@ void Console::error(const Error& error, const std::string& pipeline, const std::
   annotate("error", error.slug, error.message);
 }
 
-void Console::run_started(const std::string& run_id, const Settings& settings) {
+void Console::run_started(const std::string& run_id, const std::string& command,
+                          const Settings& settings) {
   std::vector<std::string> names;
   for (const PipelineSettings& pipeline : settings.pipelines) names.push_back(pipeline.name);
   const std::string config = join(settings.config_files, ", ");
   event({{"type", "start"},
          {"v", 1},
+         {"command", command},
          {"run_id", run_id},
          {"pipelines", names},
          {"config", settings.config_files}});
-  say(fmt::format("syncing {}{}", counted(names.size(), "pipeline"),
+  say(fmt::format("{} {}{}", settings.run.continuous ? "tailing" : "syncing",
+                  counted(names.size(), "pipeline"),
                   config.empty() ? "" : fmt::format(" (config {})", config)));
   if (human_ && !log_.to_file()) return;
   log_.write(LogLevel::info, "run started",
              {{"run", run_id},
+              {"command", command},
               {"pipelines", join(names, ",")},
               {"config", config.empty() ? "none" : config}});
 }
@@ -196,6 +200,7 @@ std::vector<ProgressView> Console::look() {
     ProgressView view;
     view.name = shown.name;
     view.phase = shown.counts->phase.load();
+    view.endless = shown.counts->endless.load();
     view.read = shown.counts->read.load();
     view.rejected = shown.counts->rejected.load();
     view.target = shown.counts->target.load();
@@ -242,12 +247,13 @@ void Console::write_lines() {
     if (events()) output_.write(json);
     if (progress_ == ProgressMode::json) screen_.write(json);
     if (progress_ != ProgressMode::line) continue;
-    std::vector<LogField> fields{{"pipeline", view.name},
-                                 {"read", view.read},
-                                 {"of", view.target},
-                                 {"pct", view.percent()},
-                                 {"rows_per_s", static_cast<uint64_t>(view.rows_per_second)},
-                                 {"lag", view.lag()}};
+    std::vector<LogField> fields{{"pipeline", view.name}, {"read", view.read}};
+    if (!view.endless) {
+      fields.push_back({"of", view.target});
+      fields.push_back({"pct", view.percent()});
+    }
+    fields.push_back({"rows_per_s", static_cast<uint64_t>(view.rows_per_second)});
+    fields.push_back({"lag", view.lag()});
     if (const auto left = view.seconds_left()) fields.push_back({"eta_s", *left});
     const auto line = json_log_ ? json_log_line : text_log_line;
     screen_.write(line(clock_.wall(), LogLevel::info, "progress", fields));

@@ -64,7 +64,7 @@ class Console {
   void warning(const std::string& pipeline, std::string_view slug, const std::string& message);
   void error(const Error& error, const std::string& pipeline, const std::string& place);
 
-  void run_started(const std::string& run_id, const Settings& settings);
+  void run_started(const std::string& run_id, const std::string& command, const Settings& settings);
   /// Counters of the pipelines to show, in order; they outlive stop_progress().
   void start_progress(std::vector<std::pair<std::string, LiveCounts*>> pipelines);
   void stop_progress();

@@ -52,9 +52,11 @@ int exit_code_of(Errc code, int signal) {
 
 int exit_code_of(const PipelineReport& report, const ExitPolicy& policy) {
   if (report.error) return exit_code_of(report.error->code, policy.signal);
+  if (report.interrupted && policy.continuous) return exit_code::ok;
   if (report.interrupted) return exit_code_of(Errc::cancelled, policy.signal);
   if (report.limit_reached) return exit_code::limit;
   if (!report.caught_up) return exit_code::failed;
+  if (report.counts.lost > 0) return exit_code::failed;
   if (report.counts.rejected > 0 && !policy.rejects_ok) return exit_code::rejected;
   return exit_code::ok;
 }

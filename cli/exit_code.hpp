@@ -31,7 +31,8 @@ inline constexpr int terminated = 143;
 
 struct ExitPolicy {
   bool rejects_ok = false;
-  int signal = 0;  ///< that asked the run to stop, 0 for none
+  int signal = 0;           ///< that asked the run to stop, 0 for none
+  bool continuous = false;  ///< a run without an end: to be stopped is its purpose
 };
 [[nodiscard]] int exit_code_of(const PipelineReport& report, const ExitPolicy& policy);
 

@@ -20,6 +20,7 @@ struct Origin {
   /// "sluice.toml:14": enough to find it, for messages about something else.
   [[nodiscard]] std::string place() const;
 
+  bool operator==(const Origin&) const = default;
   static Origin flag(std::string name) { return {Kind::flag, std::move(name), 0, 0, 0}; }
   static Origin environment(std::string name) {
     return {Kind::environment, std::move(name), 0, 0, 0};
@@ -31,6 +32,7 @@ template <class T>
 struct Setting {
   T value{};
   Origin origin{};
+  bool operator==(const Setting& other) const { return value == other.value; }
 };
 
 }  // namespace sluice::cli

@@ -90,7 +90,6 @@ void refuse_later(TableReader& reader) {
   reader.later_word("mode", {"full"});
   reader.later_word("write", {"overwrite", "overwrite-delete-stale"});
   reader.later_word("delivery", {"exactly-once"});
-  reader.later_word("on_gap", {"continue"});
   for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key"}) {
     reader.later(key);
   }
@@ -106,7 +105,6 @@ void read_words(TableReader& reader) {
   reader.choice<int>("mode", {{"incremental", 0}}, word);
   reader.choice<int>("write", {{"append", 0}}, word);
   reader.choice<int>("delivery", {{"at-least-once", 0}}, word);
-  reader.choice<int>("on_gap", {{"stop", 0}}, word);
 }
 
 void read_unknown_fields(TableReader& reader, PipelineSettings& out) {
@@ -141,7 +139,7 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
   if (out.disabled.value) {
     // Words of a later version do no harm where nothing runs.
     for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key",
-                            "format", "mode", "write", "delivery", "on_gap"}) {
+                            "format", "mode", "write", "delivery"}) {
       (void)reader.find(key);
     }
   } else {
@@ -154,6 +152,7 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
   read_start(reader, now, out);
   reader.choice<OnError>("on_error", {{"stop", OnError::stop}, {"reject", OnError::reject}},
                          out.on_error);
+  reader.choice<OnGap>("on_gap", {{"stop", OnGap::stop}, {"continue", OnGap::go_on}}, out.on_gap);
   reader.count("senders", 1, senders_max, out.senders);
   reader.size("max_record_bytes", 1024, out.record_bytes_max);
   read_unknown_fields(reader, out);

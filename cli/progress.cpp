@@ -40,7 +40,31 @@ std::string bar(const ProgressView& view, size_t columns, const BarStyle& style)
                      dim_color, repeat("━", rest), no_color);
 }
 
+std::string rates(const ProgressView& view) {
+  return fmt::format("{} rows/s  {}/s", short_count(view.rows_per_second),
+                     short_bytes(view.bytes_per_second));
+}
+
+std::string endless_tail(const ProgressView& view) {
+  switch (view.phase) {
+    case Phase::waiting:
+    case Phase::starting:
+      return "  connecting";
+    case Phase::done:
+    case Phase::stopped:
+      return fmt::format("  stopped: {} in {}", counted(view.read, "record"),
+                         short_duration(view.duration));
+    case Phase::failed:
+      return fmt::format("  failed after {}", short_duration(view.duration));
+    case Phase::running:
+      break;
+  }
+  return fmt::format("  {}  lag {}  rejected {}", rates(view), grouped(view.lag()),
+                     grouped(view.rejected));
+}
+
 std::string bar_tail(const ProgressView& view) {
+  if (view.endless) return endless_tail(view);
   const std::string counts = fmt::format("{:>4}  {}/{}", fmt::format("{}%", view.percent()),
                                          short_count(static_cast<double>(view.passed)),
                                          short_count(static_cast<double>(view.target)));
@@ -58,8 +82,7 @@ std::string bar_tail(const ProgressView& view) {
     case Phase::running:
       break;
   }
-  std::string tail = fmt::format("{}  {} rows/s  {}/s", counts, short_count(view.rows_per_second),
-                                 short_bytes(view.bytes_per_second));
+  std::string tail = fmt::format("{}  {}", counts, rates(view));
   if (const auto left = view.seconds_left()) tail += "  ETA " + short_seconds(*left);
   if (view.rejected > 0) tail += fmt::format("  rejected {}", grouped(view.rejected));
   return tail;
@@ -85,7 +108,7 @@ uint64_t ProgressView::percent() const {
 }
 
 std::optional<uint64_t> ProgressView::seconds_left() const {
-  if (rows_per_second < 1 || target == 0) return std::nullopt;
+  if (endless || rows_per_second < 1 || target == 0) return std::nullopt;
   const double seconds = std::ceil(static_cast<double>(lag()) / rows_per_second);
   return seconds > 1e8 ? std::nullopt : std::optional(static_cast<uint64_t>(seconds));
 }
@@ -114,17 +137,20 @@ std::string bar_line(const ProgressView& view, size_t name_width, const BarStyle
   const std::string name = fmt::format("{:<{}}", view.name, name_width);
   const size_t around = display_width(name) + 2 + display_width(tail) + (style.unicode ? 1 : 3);
   const size_t room = style.columns > around ? style.columns - around : 0;
-  const bool drawn = view.phase != Phase::waiting && view.phase != Phase::starting;
+  const bool drawn = !view.endless && view.phase != Phase::waiting && view.phase != Phase::starting;
   if (!drawn || room < bar_columns_min) return name + tail;
   return fmt::format("{}  {} {}", name, bar(view, std::min(room, bar_columns_max), style), tail);
 }
 
 std::string progress_json(const ProgressView& view) {
-  nlohmann::ordered_json line{
-      {"type", "progress"},    {"pipeline", view.name},
-      {"read", view.read},     {"of", view.target},
-      {"pct", view.percent()}, {"rows_per_s", static_cast<uint64_t>(view.rows_per_second)},
-      {"lag", view.lag()}};
+  nlohmann::ordered_json line{{"type", "progress"}, {"pipeline", view.name}, {"read", view.read}};
+  if (!view.endless) {
+    line["of"] = view.target;
+    line["pct"] = view.percent();
+  }
+  line["rows_per_s"] = static_cast<uint64_t>(view.rows_per_second);
+  line["lag"] = view.lag();
+  if (view.endless) return line.dump() + "\n";
   const auto left = view.seconds_left();
   line["eta_s"] = left ? nlohmann::ordered_json(*left) : nlohmann::ordered_json(nullptr);
   return line.dump() + "\n";

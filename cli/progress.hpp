@@ -18,6 +18,7 @@ enum class Phase : uint8_t { waiting, starting, running, done, stopped, failed }
 /// Numbers of one running pipeline: written by its threads, read by whoever draws. Each is exact,
 /// together they may be a moment apart.
 struct LiveCounts {
+  std::atomic<bool> endless{false};
   std::atomic<Phase> phase{Phase::waiting};
   std::atomic<uint64_t> read{0};
   std::atomic<uint64_t> rejected{0};
@@ -33,6 +34,7 @@ struct LiveCounts {
 
 /// One pipeline as it is shown.
 struct ProgressView {
+  bool endless = false;  ///< nothing to be done with: target - passed is the lag
   std::string name;
   Phase phase = Phase::waiting;
   uint64_t read = 0;

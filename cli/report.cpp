@@ -73,11 +73,14 @@ std::vector<Row> table_rows(const RunReport& run) {
 
 /// One sentence about how the run ended.
 std::string ending(const RunReport& run) {
+  const bool failed = run.failed() != nullptr;
+  if (run.command == "tail" && !failed && run.exit_code != exit_code::limit) {
+    return "stopped: what was inserted is committed, the same command goes on from here";
+  }
   if (run.caught_up()) {
     const WallTime target = run.until ? std::min(*run.until, run.started_at) : run.started_at;
     return "caught up with everything written before " + utc_words(target);
   }
-  const bool failed = run.failed() != nullptr;
   if (failed) return "not caught up: see the error; what was inserted is committed";
   if (run.exit_code == exit_code::limit) {
     return "stopped by a limit before the end; the same command goes on from here";
@@ -88,7 +91,7 @@ std::string ending(const RunReport& run) {
 Json counts_json(const Counts& counts) {
   return {{"read", counts.read},       {"inserted", counts.inserted}, {"rejected", counts.rejected},
           {"skipped", counts.skipped}, {"bytes", counts.bytes},       {"inserts", counts.inserts},
-          {"retries", counts.retries}};
+          {"retries", counts.retries}, {"lost", counts.lost}};
 }
 
 Json partition_json(const PartitionReport& partition) {
@@ -125,6 +128,13 @@ Json pipeline_json(const PipelineResult& pipeline) {
   for (const auto& partition : report.partitions)
     out["partitions"].push_back(partition_json(partition));
   out["rejects"] = rejects_json(pipeline);
+  out["gaps"] = Json::array();
+  for (const Gap& gap : report.gaps) {
+    out["gaps"].push_back({{"partition", gap.partition.value},
+                           {"from", gap.lost.first.value},
+                           {"to", gap.lost.next.value},
+                           {"resumed", gap.resumed.value}});
+  }
   const int64_t last = report.last_record_timestamp_ms;
   out["last_record_at"] =
       last < 0 ? Json(nullptr) : Json(utc_milliseconds(WallTime(Milliseconds(last))));
@@ -134,6 +144,15 @@ Json pipeline_json(const PipelineResult& pipeline) {
                     {"fix", valid_utf8(report.error->fix)}};
   }
   return out;
+}
+
+std::string gap_line(const std::string& topic, const Gap& gap) {
+  if (gap.lost.empty()) {
+    return fmt::format("{}[{}] was truncated or created anew: read from offset {}", topic,
+                       gap.partition.value, gap.resumed.value);
+  }
+  return fmt::format("{}[{}]: the records of [{}, {}) were deleted before they were read", topic,
+                     gap.partition.value, gap.lost.first.value, gap.lost.next.value);
 }
 
 std::string milliseconds_text(std::chrono::nanoseconds duration) {
@@ -155,6 +174,7 @@ Counts RunReport::totals() const {
     totals.inserts += counts.inserts;
     totals.retries += counts.retries;
     totals.wire_bytes += counts.wire_bytes;
+    totals.lost += counts.lost;
   }
   return totals;
 }
@@ -261,6 +281,9 @@ std::string report_markdown(const RunReport& run) {
 
 std::vector<std::string> reject_lines(const RunReport& run) {
   std::vector<std::string> lines;
+  for (const PipelineResult& pipeline : run.pipelines) {
+    for (const Gap& gap : pipeline.report.gaps) lines.push_back(gap_line(pipeline.topic, gap));
+  }
   for (const PipelineResult& pipeline : run.pipelines) {
     const uint64_t rejected = pipeline.report.counts.rejected;
     if (rejected == 0) continue;

@@ -161,7 +161,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   (void)reader.table("defaults");
   (void)reader.table("pipelines");
   reader.finish();
-  read_run(flags, now, settings.run, problems);
+  read_run(invocation, now, settings.run, problems);
   read_pipelines(invocation, root, now, settings, problems);
   warn_about_trust(settings);
   check_needed(invocation, settings, problems);

@@ -60,6 +60,7 @@ struct RejectSettings {
   [[nodiscard]] bool given() const { return !topic.value.empty() || !file.value.empty(); }
   /// "topic:orders.rejects", "file:/var/lib/…", or nothing.
   [[nodiscard]] std::string describe() const;
+  bool operator==(const RejectSettings&) const = default;
 };
 
 struct PipelineSettings {
@@ -71,6 +72,7 @@ struct PipelineSettings {
   Setting<std::string> group;
   Setting<StartAt> start;
   Setting<OnError> on_error{OnError::stop, {}};
+  Setting<OnGap> on_gap{OnGap::stop, {}};
   RejectSettings reject;
   Setting<uint64_t> batch_rows{250'000, {}};
   Setting<uint64_t> batch_bytes{64ull << 20, {}};
@@ -82,12 +84,17 @@ struct PipelineSettings {
 
   [[nodiscard]] std::string database() const;
   [[nodiscard]] std::string table_name() const;
+  bool operator==(const PipelineSettings&) const = default;
 };
 
 /// What holds for the run as a whole.
 struct RunSettings {
+  bool continuous = false;  ///< tail
   Setting<uint64_t> memory{256ull << 20, {}};
   Setting<Milliseconds> retry_time_max{Milliseconds(300'000), {}};
+  Setting<Milliseconds> drain_timeout{Milliseconds(30'000), {}};
+  Setting<Milliseconds> stall_timeout{Milliseconds(120'000), {}};
+  std::optional<Milliseconds> idle_max;  ///< --exit-on-idle
   std::optional<Milliseconds> duration_max;
   std::optional<uint64_t> rows_max;
   std::optional<uint64_t> bytes_max;
@@ -98,6 +105,7 @@ struct RunSettings {
   bool stats = false;
   int no_data_exit_code = 0;
   std::vector<std::string> times_read;  ///< "--until 2026-11-21 is 2026-11-21T00:00:00Z"
+  bool operator==(const RunSettings&) const = default;
 };
 
 enum class OutputFormat : uint8_t { text, json, jsonl };

@@ -30,7 +30,7 @@ void read_clickhouse(const ConfigValue& table, ClickHouseSettings& out, Problems
 void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,
                     Settings& out, Problems& problems);
 
-void read_run(const FlagValues& flags, WallTime now, RunSettings& out, Problems& problems);
+void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems);
 
 /// earliest, end, or a time; nothing when it is none of these.
 [[nodiscard]] std::optional<StartAt> parse_start(const std::string& text, WallTime now);

@@ -20,10 +20,13 @@ struct PipelineFlag {
   const char* table;  ///< "" or the table the key is in
   const char* key;
 };
-constexpr std::array overriding_flags{
-    PipelineFlag{"batch-rows", "batch", "rows"}, PipelineFlag{"batch-bytes", "batch", "bytes"},
-    PipelineFlag{"batch-age", "batch", "age"},   PipelineFlag{"senders", "", "senders"},
-    PipelineFlag{"on-error", "", "on_error"},    PipelineFlag{"from", "", "start"}};
+constexpr std::array overriding_flags{PipelineFlag{"batch-rows", "batch", "rows"},
+                                      PipelineFlag{"batch-bytes", "batch", "bytes"},
+                                      PipelineFlag{"batch-age", "batch", "age"},
+                                      PipelineFlag{"senders", "", "senders"},
+                                      PipelineFlag{"on-error", "", "on_error"},
+                                      PipelineFlag{"on-gap", "", "on_gap"},
+                                      PipelineFlag{"from", "", "start"}};
 constexpr std::array adhoc_flags{PipelineFlag{"topic", "", "topic"},
                                  PipelineFlag{"table", "", "table"},
                                  PipelineFlag{"format", "", "format"},

@@ -52,11 +52,20 @@ std::optional<StartAt> parse_start(const std::string& text, WallTime now) {
   return StartAt{StartAt::Kind::time, *time};
 }
 
-void read_run(const FlagValues& flags, WallTime now, RunSettings& out, Problems& problems) {
+void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems) {
+  const FlagValues& flags = invocation.flags;
   const ConfigValue table = flags_as_table(flags);
   TableReader reader(table, "", problems);
   reader.size("memory", memory_min, out.memory);
+  out.continuous = invocation.command == "tail";
+  // Losing is worse than waiting.
+  if (out.continuous) out.retry_time_max.value = Milliseconds(0);
   reader.duration("retry-max-time", out.retry_time_max);
+  reader.duration("drain-timeout", out.drain_timeout);
+  reader.duration("stall-timeout", out.stall_timeout);
+  Setting<Milliseconds> idle;
+  reader.duration("exit-on-idle", idle);
+  if (idle.origin.kind != Origin::Kind::built_in) out.idle_max = idle.value;
   read_limits(reader, out);
   read_until(flags, now, out, problems);
   Setting<uint64_t> no_data;

@@ -61,6 +61,7 @@ class CountingSink final : public Sink {
     return outcomes;
   }
   Result<Table> describe() override { return sink_.describe(); }
+  std::optional<Table> look() override { return sink_.look(); }
   Result<bool> has_rows() override { return sink_.has_rows(); }
   void cancel() override { sink_.cancel(); }
 

@@ -96,6 +96,11 @@ class Batcher {
   /// Gives the memory of recycled blocks back.
   void release_spares() { spares_.clear(); }
 
+  /// Shows every open block.
+  template <class See>
+  void visit(const See& see) const {
+    for (const auto& [partition, block] : open_) see(block);
+  }
   [[nodiscard]] uint64_t rows() const;
   [[nodiscard]] uint64_t memory() const;  ///< of open and recycled blocks
   [[nodiscard]] std::optional<TimePoint> oldest() const;

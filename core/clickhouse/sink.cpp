@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/clickhouse/sink.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -22,6 +24,7 @@ namespace {
 /// What a sink is made of.
 struct SinkParts {
   Server server;
+  Server brief;
   SenderOptions options;
   Table table;
   unsigned senders = 1;
@@ -42,6 +45,7 @@ class HttpSink final : public Sink {
   void submit(const Insert& insert) override;
   std::vector<InsertOutcome> collect(Milliseconds wait) override;
   Result<Table> describe() override;
+  std::optional<Table> look() override;
   Result<bool> has_rows() override;
   void cancel() override { cancel_.request_stop(); }
 
@@ -49,6 +53,7 @@ class HttpSink final : public Sink {
   void run(Sender& sender, const std::stop_token& end);
 
   Server server_;  ///< of the pipeline thread
+  Server brief_;   ///< the same, but it gives up soon
   const SenderOptions options_;
   std::deque<Table> tables_;  ///< as described, latest last; inserts under way refer to them
   const unsigned senders_count_;
@@ -64,6 +69,7 @@ class HttpSink final : public Sink {
 
 HttpSink::HttpSink(SinkParts parts, Observer& observer, const Clock& clock)
     : server_(std::move(parts.server)),
+      brief_(std::move(parts.brief)),
       options_(std::move(parts.options)),
       tables_{std::move(parts.table)},
       senders_count_(parts.senders),
@@ -113,7 +119,20 @@ Result<Table> HttpSink::describe() {
   return table;
 }
 
+std::optional<Table> HttpSink::look() {
+  auto table = describe_table(brief_, tables_.front().database, tables_.front().name);
+  if (!table.ok()) return std::nullopt;
+  return std::move(*table);
+}
+
 Result<bool> HttpSink::has_rows() { return table_has_rows(server_, tables_.back()); }
+
+ServerOptions brief_options(ServerOptions options) {
+  constexpr Milliseconds patience{2000};
+  options.timeout = std::min(options.timeout, patience);
+  options.connect_timeout = std::min(options.connect_timeout, patience);
+  return options;
+}
 
 }  // namespace
 
@@ -133,6 +152,9 @@ Result<std::unique_ptr<Sink>> open_sink(const ServerOptions& server_options,
                       .user = shown_name(server_options.user)};
   std::stop_source cancel;
   Server server(server_options, http, target, options.retry, clock, cancel.get_token());
+  const ServerOptions brief_server = brief_options(server_options);
+  Server brief(brief_server, TRY(http_options(brief_server)), target, {.time_max = Milliseconds{1}},
+               clock, cancel.get_token());
   const ServerSettings settings = TRY(read_settings(server));
   Table table = TRY(describe_table(server, options.database, options.table));
   const std::string parameters = fixed_parameters(settings, server_options.settings);
@@ -145,6 +167,7 @@ Result<std::unique_ptr<Sink>> open_sink(const ServerOptions& server_options,
   }
   const Compression compression = chosen_compression(server_options.compression, endpoint.loopback);
   SinkParts parts{.server = std::move(server),
+                  .brief = std::move(brief),
                   .options = {.http = http,
                               .target = target,
                               .fixed_parameters = parameters,

@@ -28,6 +28,7 @@ struct ServerOptions {
   bool verify_tls = true;
   bool allow_plaintext_auth = false;  ///< a password over http to a host that is not loopback
   std::string proxy;                  ///< "http://host:port"; never used for loopback
+  bool operator==(const ServerOptions&) const = default;
 };
 
 struct SinkOptions {

@@ -35,6 +35,14 @@ void Cursor::settle(uint64_t batch) {
   while (!batches_.empty() && batches_.front().settled) batches_.pop_front();
 }
 
+std::vector<OffsetRange> Cursor::settled_ahead() const {
+  std::vector<OffsetRange> ranges;
+  for (const Range& range : batches_) {
+    if (range.settled) ranges.push_back(range.offsets);
+  }
+  return ranges;
+}
+
 void Cursor::hold(Offset offset) { hold_ = hold_ ? std::min(*hold_, offset) : offset; }
 
 Offset Cursor::committable() const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include "core/base/types.hpp"
 
@@ -37,6 +38,8 @@ class Cursor {
   [[nodiscard]] Offset position() const { return position_; }
   /// Every record before it is settled. Never moves back.
   [[nodiscard]] Offset committable() const;
+  /// What is settled behind committable(), in order: batches that were faster than one before them.
+  [[nodiscard]] std::vector<OffsetRange> settled_ahead() const;
   [[nodiscard]] bool idle() const { return batches_.empty() && !rows_open_; }
 
  private:

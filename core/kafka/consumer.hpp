@@ -54,6 +54,8 @@ class Consumer final : public Source {
                                             Milliseconds timeout) override;
   Result<bool> fetch(PartitionId partition, Offset offset, RecordListener& listener,
                      Milliseconds timeout) override;
+  [[nodiscard]] std::optional<Watermarks> held(PartitionId partition) const override;
+  Result<void> seek(const std::map<PartitionId, Offset>& positions) override;
   [[nodiscard]] uint64_t queue_bytes_max() const override { return queue_bytes_max_; }
   void close(Milliseconds timeout) override;
 
@@ -83,6 +85,7 @@ class Consumer final : public Source {
   void on_message(const rd_kafka_message_t& message);
   void take_partitions(const rd_kafka_topic_partition_list_t& partitions);
   Result<PartitionList> starting_offsets(std::span<const PartitionId> partitions);
+  Result<void> open_queue(PartitionId partition, Offset start, Assigned& assigned);
   void give_partitions(bool lost);
   void drop_assignment();
   [[nodiscard]] std::string member_id() const;

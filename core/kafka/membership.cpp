@@ -88,19 +88,54 @@ Result<PartitionList> Consumer::starting_offsets(std::span<const PartitionId> pa
 
   PartitionList list = partition_list(options_.topic, partitions, RD_KAFKA_OFFSET_INVALID);
   for (size_t i = 0; i < partitions.size(); ++i) {
-    CHECK(starts[i].value >= 0);
     list->elems[i].offset = starts[i].value;
-    Assigned& assigned = assignment_[partitions[i]];
-    assigned.epoch = epoch_;
-    assigned.next = starts[i];
-    assigned.last_read = now();
-    assigned.queue.reset(
-        rd_kafka_queue_get_partition(client_->get(), options_.topic.c_str(), partitions[i].value));
-    if (assigned.queue == nullptr) return cannot_assign(place(), "a partition has no queue");
-    rd_kafka_queue_forward(assigned.queue.get(), nullptr);
-    drop_messages(assigned.queue.get());
+    TRY(open_queue(partitions[i], starts[i], assignment_[partitions[i]]));
   }
   return list;
+}
+
+// Cuts the partition's queue off the main one, and empties it.
+Result<void> Consumer::open_queue(PartitionId partition, Offset start, Assigned& assigned) {
+  CHECK(start.value >= 0);
+  assigned.epoch = epoch_;
+  assigned.next = start;
+  assigned.at_end = false;
+  assigned.last_read = now();
+  assigned.empty_since.reset();
+  assigned.queue.reset(
+      rd_kafka_queue_get_partition(client_->get(), options_.topic.c_str(), partition.value));
+  if (assigned.queue == nullptr) return cannot_assign(place(), "a partition has no queue");
+  rd_kafka_queue_forward(assigned.queue.get(), nullptr);
+  drop_messages(assigned.queue.get());
+  return {};
+}
+
+// An assignment of the same partitions is no matter of the group: the client alone starts anew.
+Result<void> Consumer::seek(const std::map<PartitionId, Offset>& positions) {
+  CHECK(positions.size() == assignment_.size());
+  if (closed_ || positions.empty()) return {};
+  std::vector<PartitionId> ids;
+  for (const auto& [partition, offset] : positions) ids.push_back(partition);
+  rd_kafka_assign(client_->get(), nullptr);
+  const PartitionList list = partition_list(options_.topic, ids, RD_KAFKA_OFFSET_INVALID);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const Offset start = positions.at(ids[i]);
+    list->elems[i].offset = start.value;
+    TRY(open_queue(ids[i], start, assignment_.at(ids[i])));
+  }
+  const rd_kafka_resp_err_t code = rd_kafka_assign(client_->get(), list.get());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return cannot_assign(place(), reason_of(code));
+  return {};
+}
+
+std::optional<Watermarks> Consumer::held(PartitionId partition) const {
+  int64_t first = RD_KAFKA_OFFSET_INVALID;
+  int64_t end = RD_KAFKA_OFFSET_INVALID;
+  if (client_ == nullptr || !assignment_.contains(partition)) return std::nullopt;
+  const rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(
+      client_->get(), options_.topic.c_str(), partition.value, &first, &end);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR || first < 0 || end < 0) return std::nullopt;
+  return Watermarks{Offset{first}, Offset{end}};
 }
 
 void Consumer::give_partitions(bool lost) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ struct TableColumn {
   [[nodiscard]] bool insertable() const {
     return default_kind == DefaultKind::none || default_kind == DefaultKind::expression;
   }
+  [[nodiscard]] bool same_as(const TableColumn& other) const {
+    return name == other.name && type.name == other.type.name &&
+           default_kind == other.default_kind && default_expression == other.default_expression;
+  }
 };
 
 /// A ClickHouse table as DESCRIBE and system.tables show it.
@@ -35,6 +40,14 @@ struct Table {
   std::vector<TableColumn> columns;
 
   [[nodiscard]] std::string full_name() const { return database + "." + name; }
+  /// Whether a row encoded for one fits the other: the same columns, types and defaults.
+  [[nodiscard]] bool same_columns(const Table& other) const;
 };
+
+inline bool Table::same_columns(const Table& other) const {
+  return server_time_zone == other.server_time_zone &&
+         std::equal(columns.begin(), columns.end(), other.columns.begin(), other.columns.end(),
+                    [](const TableColumn& a, const TableColumn& b) { return a.same_as(b); });
+}
 
 }  // namespace sluice

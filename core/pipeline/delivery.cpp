@@ -108,10 +108,9 @@ void Delivery::settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& ou
       return;
     }
     case InsertOutcome::Kind::stale_table:
-      outcomes.stale_table = true;
-      [[fallthrough]];
     case InsertOutcome::Kind::failed:
-      outcomes.error = std::move(outcome.error);
+      (outcome.kind == InsertOutcome::Kind::failed ? outcomes.error : outcomes.stale) =
+          std::move(outcome.error);
       outcomes.rows_abandoned += rows;
       for (const Part& part : flight.waiting) outcomes.rows_abandoned += part_rows(part);
       flight.waiting.clear();

@@ -53,7 +53,7 @@ class Delivery {
     std::vector<Batch> abandoned;  ///< given up: some rows have no end
     uint64_t rows_abandoned = 0;
     std::optional<Error> error;  ///< why a batch was given up
-    bool stale_table = false;
+    std::optional<Error> stale;  ///< batches were given up because the table's columns changed
   };
 
   Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit);
@@ -67,6 +67,12 @@ class Delivery {
   void submit(Batch batch);
   [[nodiscard]] Outcomes collect(Milliseconds wait);
   void cancel() { sink_.cancel(); }
+  template <class See>
+  void visit(const See& see) const {
+    for (const auto& [id, flight] : flights_) {
+      for (const PartitionBlock& block : flight->batch.blocks) see(block);
+    }
+  }
 
  private:
   struct Flight {

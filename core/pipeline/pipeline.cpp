@@ -27,6 +27,10 @@ constexpr Milliseconds commit_timeout{10'000};
 constexpr Milliseconds idle_wait{2};
 constexpr Milliseconds group_look_interval{500};
 constexpr Milliseconds stall_look_interval{10'000};
+constexpr Milliseconds state_interval{1000};
+constexpr Milliseconds table_look_interval{10'000};
+constexpr Milliseconds table_look_interval_down{60'000};  ///< while ClickHouse does not answer
+constexpr int stale_tables_max = 3;  ///< refusals of what the table itself says it takes
 constexpr Milliseconds revoke_drain_max{10'000};
 constexpr Milliseconds fatal_drain_max{5'000};  ///< what is in flight may still be acknowledged
 constexpr Milliseconds fetch_timeout{30'000};
@@ -43,18 +47,40 @@ struct Session {
   Cursor cursor;
   std::optional<Offset> committed;
   std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
+  std::deque<OffsetRange> settled;    ///< ahead, in order: landed before it had to be read again
+  bool at_end = false;                ///< of the partition, as far as the broker has told
+  std::optional<Offset> standing_at;  ///< position at the last look for a stall
+  std::optional<TimePoint> standing_since;  ///< more was there, but nothing came
 
   [[nodiscard]] bool reached() const { return cursor.position() >= end; }
+  /// Whether the record was settled before this partition was rewound.
+  bool was_settled(Offset offset) {
+    while (!settled.empty() && settled.front().next <= offset) settled.pop_front();
+    return !settled.empty() && settled.front().first <= offset;
+  }
 };
 
 /// One run of one pipeline. The order of a turn matters: settling first frees room and lets offsets
 /// be committed early, and nothing is committed before ClickHouse said yes.
 ///
 ///   turn():  outcomes → cursors → commit → cut what is due → send → read → poll
-class SyncRun final : public AssignmentListener, public RecordListener {
+///
+/// When the table's columns changed nothing is cut, sent or read until all that is in flight has an
+/// end; then everything that is not settled is read again and encoded for the new columns.
+class PipelineRun final : public AssignmentListener, public RecordListener {
  public:
-  SyncRun(const PipelineOptions& options, const PipelinePorts& ports, std::stop_token stop)
-      : options_(options), ports_(ports), stop_(std::move(stop)), started_(ports.clock.now()) {}
+  PipelineRun(const PipelineOptions& options, const PipelinePorts& ports, std::stop_token stop)
+      : options_(options), ports_(ports), stop_(std::move(stop)), started_(ports.clock.now()) {
+    if (options.before == nullptr) return;
+    counts_ = options.before->counts;
+    gaps_ = options.before->gaps;
+    timestamp_last_ms_ = options.before->last_record_timestamp_ms;
+    for (const PartitionReport& partition : options.before->partitions) {
+      if (partition.from < partition.to) {
+        ranges_.emplace(partition.partition, OffsetRange{partition.from, partition.to});
+      }
+    }
+  }
 
   PipelineReport run() {
     if (Result<void> done = run_to_end(); !done.ok()) fail(std::move(done).error());
@@ -72,11 +98,15 @@ class SyncRun final : public AssignmentListener, public RecordListener {
   Result<void> run_to_end();
   Result<void> prepare();
   void turn();
+  void look_at_table();
+  void adopt_table();
+  void encode_anew(Table table);
   bool read_some();
   void read_partition(PartitionId partition);
   void rest(bool busy);
   void drain();
 
+  void pass_gap(const Gap& gap);
   void append_row(const Record& record, Session& session);
   void bad_record(const Record& record, Session& session);
   void reject(RejectedRecord record);
@@ -101,12 +131,18 @@ class SyncRun final : public AssignmentListener, public RecordListener {
   bool all_settled() const;
   void look_at_group();
   void look_for_stall();
+  void fail_truncated(PartitionId partition, Offset end);
+  void read_anew();
+  void note_idle();
+  uint64_t backlog(PartitionId partition, const Session& session) const;
   void check_limits();
   std::set<PartitionId> partitions_to_fill() const;
   bool memory_full() const;
   Session* owned(PartitionId partition, Epoch epoch);
   void fail(Error error);
   void observe_progress();
+  void observe_state();
+  uint64_t buffered() const;
   PipelineReport report();
   nanoseconds since(TimePoint start) const { return ports_.clock.now() - start; }
 
@@ -126,6 +162,14 @@ class SyncRun final : public AssignmentListener, public RecordListener {
   std::deque<Batch> ready_;                        ///< cut, not yet sent
 
   bool reading_ = true;
+  std::optional<Error> stale_;  ///< the table is not the one we encode for; why we think so
+  int stale_in_a_row_ = 0;
+  TimePoint table_look_next_{};
+  bool assigned_once_ = false;
+  std::optional<TimePoint> idle_since_;
+  std::map<PartitionId, Watermarks> looked_up_;  ///< by look_for_stall
+  std::map<PartitionId, Offset> last_held_;      ///< ends of partitions, for the report
+  std::vector<Gap> gaps_;
   bool rejects_unflushed_ = false;
   bool limit_reached_ = false;
   bool interrupted_ = false;
@@ -141,7 +185,8 @@ class SyncRun final : public AssignmentListener, public RecordListener {
   std::optional<TimePoint> commit_failing_since_;
   TimePoint group_look_last_{};
   TimePoint stall_look_last_{};
-  uint64_t stall_read_ = 0;
+  TimePoint state_last_{};
+  uint64_t lag_ = 0;  ///< offsets still to be read, as of the last observe_state()
   Counts counts_;
   StageTimes times_;
   nanoseconds decode_sampled_{0};
@@ -150,7 +195,7 @@ class SyncRun final : public AssignmentListener, public RecordListener {
 
 // ---- the run ------------------------------------------------------------------------------------
 
-Result<void> SyncRun::run_to_end() {
+Result<void> PipelineRun::run_to_end() {
   TRY(prepare());
   observe_progress();
   if (finished()) {
@@ -176,9 +221,10 @@ Result<void> SyncRun::run_to_end() {
   return {};
 }
 
-Result<void> SyncRun::prepare() {
+Result<void> PipelineRun::prepare() {
   schema_.emplace(TRY(ports_.sink.describe()));
   plan_ = TRY(make_plan(options_, ports_.source, ports_.sink));
+  table_look_next_ = ports_.clock.now() + table_look_interval;
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
   }
@@ -189,21 +235,30 @@ Result<void> SyncRun::prepare() {
   return {};
 }
 
-void SyncRun::turn() {
+void PipelineRun::turn() {
   settle(delivery_->collect(Milliseconds{0}));
   commit_if_due();
-  cut_due();
-  send_ready();
-  const bool busy = reading_ && read_some();
+  look_at_table();
+  bool busy = false;
+  if (stale_) {
+    adopt_table();
+  } else {
+    cut_due();
+    send_ready();
+    busy = reading_ && read_some();
+  }
   rest(busy);
+  if (!error_) look_for_stall();
+  note_idle();
   observe_progress();
+  observe_state();
 }
 
-void SyncRun::rest(bool busy) {
+void PipelineRun::rest(bool busy) {
   const TimePoint start = ports_.clock.now();
   const bool reached_all = std::all_of(sessions_.begin(), sessions_.end(),
                                        [](const auto& entry) { return entry.second.reached(); });
-  const bool waiting_for_sink = !delivery_->empty() && (reached_all || memory_full());
+  const bool waiting_for_sink = !delivery_->empty() && (reached_all || stale_ || memory_full());
   if (!busy && waiting_for_sink) settle(delivery_->collect(Milliseconds{5}));
   const Milliseconds wait = busy || waiting_for_sink ? Milliseconds{0} : idle_wait;
   if (Result<void> polled = ports_.source.poll(wait); !polled.ok()) {
@@ -211,13 +266,10 @@ void SyncRun::rest(bool busy) {
     fail(std::move(polled).error());
   }
   (busy ? times_.poll : times_.idle) += since(start);
-  if (!busy) {
-    look_at_group();
-    look_for_stall();
-  }
+  if (!busy) look_at_group();
 }
 
-void SyncRun::drain() {
+void PipelineRun::drain() {
   reading_ = false;
   if (!batcher_) return;
   if (!fatal_) {
@@ -249,11 +301,77 @@ void SyncRun::drain() {
   observe_progress();
 }
 
+// ---- a table that changes -----------------------------------------------------------------------
+
+/// An INSERT for columns that are gone is refused, but one that lacks a new column is not: so the
+/// table is looked at now and then.
+void PipelineRun::look_at_table() {
+  const TimePoint now = ports_.clock.now();
+  if (stale_ || now < table_look_next_) return;
+  const std::optional<Table> table = ports_.sink.look();
+  table_look_next_ = now + (table ? table_look_interval : table_look_interval_down);
+  if (!table || table->same_columns(schema_->table())) return;
+  stale_ =
+      Error{Errc::unavailable, "table-changed",
+            fmt::format("the columns of {} changed", schema_->table().full_name()), "run it again"};
+}
+
+void PipelineRun::adopt_table() {
+  if (!delivery_->empty()) return;
+  Result<Table> table = ports_.sink.describe();
+  if (!table.ok()) {
+    // While the server is away nothing can be sent either.
+    if (table.error().code == Errc::unavailable && options_.unavailable_max.count() == 0) return;
+    fatal_ = true;
+    return fail(std::move(table).error());
+  }
+  const bool changed = !table->same_columns(schema_->table());
+  stale_in_a_row_ = changed ? 0 : stale_in_a_row_ + 1;
+  if (stale_in_a_row_ > stale_tables_max) {
+    fatal_ = true;
+    return fail(std::move(*stale_));
+  }
+  if (changed) {
+    ports_.observer.warning(
+        "table-changed",
+        fmt::format("the columns of {} changed: what ClickHouse has not acknowledged is read and "
+                    "encoded again",
+                    table->full_name()));
+  }
+  encode_anew(std::move(*table));
+}
+
+void PipelineRun::encode_anew(Table table) {
+  for (const Batch& batch : ready_) abandon_rows(batch.rows());
+  ready_.clear();
+  std::map<PartitionId, Offset> positions;
+  for (auto& [partition, session] : sessions_) {
+    abandon_rows(batcher_->abandon(partition));
+    const Offset from = session.cursor.committable();
+    const std::vector<OffsetRange> ahead = session.cursor.settled_ahead();
+    session.settled.insert(session.settled.begin(), ahead.begin(), ahead.end());
+    session.cursor = Cursor(from);
+    session.at_end = false;
+    positions.emplace(partition, from);
+  }
+  decoder_.reset();
+  batcher_.reset();
+  schema_.emplace(std::move(table));
+  decoder_ = make_json_decoder(*schema_, options_.decode);
+  batcher_.emplace(*schema_, options_.batch);
+  stale_.reset();
+  table_look_next_ = ports_.clock.now() + table_look_interval;
+  if (Result<void> sought = ports_.source.seek(positions); !sought.ok()) {
+    fatal_ = true;
+    fail(std::move(sought).error());
+  }
+}
+
 // ---- assignments --------------------------------------------------------------------------------
 
-Result<std::vector<Offset>> SyncRun::assigned(std::span<const PartitionId> partitions,
-                                              std::span<const std::optional<Committed>> committed,
-                                              Epoch epoch) {
+Result<std::vector<Offset>> PipelineRun::assigned(
+    std::span<const PartitionId> partitions, std::span<const std::optional<Committed>> committed,
+    Epoch epoch) {
   const auto fresh = TRY(ports_.source.watermarks(partitions));
   std::vector<Offset> starts;
   std::vector<Observer::Assignment> told;
@@ -262,12 +380,17 @@ Result<std::vector<Offset>> SyncRun::assigned(std::span<const PartitionId> parti
     const auto held = fresh.find(partition);
     const auto planned = plan_.partitions.find(partition);
     const Watermarks marks = held != fresh.end() ? held->second : Watermarks{};
-    const Offset start = TRY(
-        start_offset(options_, ports_.source, partition, committed[i], marks, plan_.group_is_new));
-    // A partition that came after the plan was made is not part of this run.
-    const Offset end = planned != plan_.partitions.end() ? planned->second.end : start;
+    // `start` is for the partitions that were there when the group began: later ones are read
+    // whole.
+    const bool is_new = plan_.group_is_new && planned != plan_.partitions.end();
+    const auto [start, gap] =
+        TRY(start_of(options_, ports_.source, partition, committed[i], marks, is_new));
+    // A run with an end reads what was there when it started.
+    Offset end = options_.continuous ? no_end : start;
+    if (planned != plan_.partitions.end()) end = std::max(start, planned->second.end);
     Session session(epoch, start, end);
-    if (committed[i]) {
+    if (gap) pass_gap(*gap);
+    if (committed[i] && !(gap && start < committed[i]->offset)) {
       session.committed = committed[i]->offset;
       group_committed_[partition] = committed[i]->offset;
       const CommitRecord record = CommitRecord::decode(committed[i]->metadata);
@@ -292,11 +415,25 @@ Result<std::vector<Offset>> SyncRun::assigned(std::span<const PartitionId> parti
                     .from_committed = committed[i].has_value(),
                     .end = end});
   }
+  assigned_once_ = true;
   ports_.observer.assigned(told);
   return starts;
 }
 
-void SyncRun::revoked(std::span<const PartitionId> partitions, bool lost) {
+void PipelineRun::pass_gap(const Gap& gap) {
+  gaps_.push_back(gap);
+  if (!gap.lost.empty())
+    counts_.lost += static_cast<uint64_t>(gap.lost.next.value - gap.lost.first.value);
+  const std::string what =
+      gap.lost.empty() ? "the topic was truncated or created anew"
+                       : fmt::format("the records of [{}, {}) were deleted before they were read",
+                                     gap.lost.first.value, gap.lost.next.value);
+  ports_.observer.warning(
+      "offsets-lost", fmt::format("{}[{}]: {}; going on at offset {} (on_gap = continue)",
+                                  options_.topic, gap.partition.value, what, gap.resumed.value));
+}
+
+void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
   reading_block_ = nullptr;
   std::set<PartitionId> going(partitions.begin(), partitions.end());
   const auto settled = [&] {
@@ -309,7 +446,7 @@ void SyncRun::revoked(std::span<const PartitionId> partitions, bool lost) {
     enqueue(batcher_->cut_all(CutTrigger::rebalance, &going));
     const TimePoint deadline =
         ports_.clock.now() + std::min(revoke_drain_max, options_.drain_timeout);
-    while (!settled() && ports_.clock.now() < deadline && !fatal_) {
+    while (!settled() && ports_.clock.now() < deadline && !fatal_ && !stale_) {
       send_ready();
       settle(delivery_->collect(Milliseconds{10}));
     }
@@ -333,13 +470,9 @@ void SyncRun::revoked(std::span<const PartitionId> partitions, bool lost) {
 
 // ---- reading ------------------------------------------------------------------------------------
 
-bool SyncRun::memory_full() const {
-  uint64_t ready = 0;
-  for (const Batch& batch : ready_) ready += batch.memory();
-  return batcher_->memory() + delivery_->memory() + ready > options_.memory_max;
-}
+bool PipelineRun::memory_full() const { return buffered() > options_.memory_max; }
 
-void SyncRun::relieve_memory() {
+void PipelineRun::relieve_memory() {
   if (!memory_full()) return;
   batcher_->release_spares();
   if (!memory_full() || !ready_.empty() || !delivery_->has_room()) return;
@@ -351,7 +484,7 @@ void SyncRun::relieve_memory() {
   send_ready();
 }
 
-bool SyncRun::read_some() {
+bool PipelineRun::read_some() {
   bool any = false;
   // Iterated over a copy of the keys: reading may end the run, but never changes the assignment.
   for (auto& [partition, session] : sessions_) {
@@ -370,7 +503,7 @@ bool SyncRun::read_some() {
   return any;
 }
 
-void SyncRun::read_partition(PartitionId partition) {
+void PipelineRun::read_partition(PartitionId partition) {
   const TimePoint start = ports_.clock.now();
   for (int i = 0; i < reads_per_partition_max; ++i) {
     const Result<size_t> count = ports_.source.read(partition, read_records_max, *this);
@@ -386,13 +519,18 @@ void SyncRun::read_partition(PartitionId partition) {
   times_.poll += since(start);
 }
 
-void SyncRun::record(const Record& record) {
+void PipelineRun::record(const Record& record) {
   Session& session = *reading_session_;
   if (!reading_ || session.reached()) return;
   if (record.offset >= session.end) {
     session.cursor.pass_to(session.end);
     return;
   }
+  if (!session.settled.empty() && session.was_settled(record.offset)) {
+    session.cursor.pass_to(record.offset.next());
+    return;
+  }
+  session.at_end = false;
   ++counts_.read;
   counts_.bytes += record.key.size() + record.value.size();
   timestamp_last_ms_ = std::max(timestamp_last_ms_, record.timestamp_ms);
@@ -409,7 +547,7 @@ void SyncRun::record(const Record& record) {
   }
 }
 
-void SyncRun::append_row(const Record& record, Session& session) {
+void PipelineRun::append_row(const Record& record, Session& session) {
   if (record.value.size() > options_.record_bytes_max) return bad_record(record, session);
   if (reading_block_ == nullptr) {
     reading_block_ = &batcher_->open(reading_partition_, session.epoch, ports_.clock.now());
@@ -432,13 +570,14 @@ void SyncRun::append_row(const Record& record, Session& session) {
   }
 }
 
-void SyncRun::reached(PartitionId partition, Offset offset) {
+void PipelineRun::reached(PartitionId partition, Offset offset) {
   const auto found = sessions_.find(partition);
   if (found == sessions_.end() || !reading_) return;
   found->second.cursor.pass_to(std::min(offset, found->second.end));
+  found->second.at_end = true;
 }
 
-void SyncRun::count_skip(SkipReason reason) {
+void PipelineRun::count_skip(SkipReason reason) {
   ++counts_.skipped;
   ++counts_.skipped_by[reason];
 }
@@ -477,7 +616,7 @@ class KeepOne final : public RecordListener {
 
 }  // namespace
 
-void SyncRun::bad_record(const Record& record, Session& session) {
+void PipelineRun::bad_record(const Record& record, Session& session) {
   DecodeError why;
   if (record.value.size() > options_.record_bytes_max) {
     why = {.reason = RejectReason::too_large,
@@ -502,8 +641,8 @@ void SyncRun::bad_record(const Record& record, Session& session) {
   if (!error_) session.cursor.pass_to(record.offset.next());
 }
 
-void SyncRun::stop_at(PartitionId partition, Offset offset, std::string_view column,
-                      std::string_view message) {
+void PipelineRun::stop_at(PartitionId partition, Offset offset, std::string_view column,
+                          std::string_view message) {
   reading_ = false;
   if (const auto found = sessions_.find(partition); found != sessions_.end()) {
     found->second.cursor.hold(offset);
@@ -516,7 +655,7 @@ void SyncRun::stop_at(PartitionId partition, Offset offset, std::string_view col
         "--on-error reject with --reject-topic or --reject-file"});
 }
 
-void SyncRun::reject(RejectedRecord record) {
+void PipelineRun::reject(RejectedRecord record) {
   // Written now, durable before any commit passes it (commit_now).
   CHECK(ports_.rejects != nullptr);
   if (Result<void> written = ports_.rejects->write(record); !written.ok()) {
@@ -538,7 +677,7 @@ void SyncRun::reject(RejectedRecord record) {
   }
 }
 
-void SyncRun::reject_culprit(const Delivery::Culprit& culprit) {
+void PipelineRun::reject_culprit(const Delivery::Culprit& culprit) {
   if (options_.on_error == OnError::stop) {
     return stop_at(culprit.partition, culprit.offset, "", culprit.message);
   }
@@ -562,7 +701,7 @@ void SyncRun::reject_culprit(const Delivery::Culprit& culprit) {
 
 // ---- batches ------------------------------------------------------------------------------------
 
-void SyncRun::enqueue(std::vector<Batch> batches) {
+void PipelineRun::enqueue(std::vector<Batch> batches) {
   for (Batch& batch : batches) {
     for (const PartitionBlock& block : batch.blocks) {
       Session* session = owned(block.partition, block.epoch);
@@ -575,20 +714,33 @@ void SyncRun::enqueue(std::vector<Batch> batches) {
   }
 }
 
+/// Offsets of the partition that are still to be read, as far as is known.
+uint64_t PipelineRun::backlog(PartitionId partition, const Session& session) const {
+  Offset end = session.end;
+  if (options_.continuous) {
+    if (session.at_end) return 0;
+    const std::optional<Watermarks> held = ports_.source.held(partition);
+    end = held ? held->end : session.cursor.position();
+  }
+  const int64_t left = end.value - session.cursor.position().value;
+  return left > 0 ? static_cast<uint64_t>(left) : 0;
+}
+
 /// With a backlog of more than a batch, partitions that have more to read fill their blocks.
-std::set<PartitionId> SyncRun::partitions_to_fill() const {
+std::set<PartitionId> PipelineRun::partitions_to_fill() const {
   std::set<PartitionId> behind;
-  uint64_t backlog = 0;
+  uint64_t sum = 0;
   for (const auto& [partition, session] : sessions_) {
-    if (session.reached()) continue;
-    backlog += static_cast<uint64_t>(session.end.value - session.cursor.position().value);
+    const uint64_t left = backlog(partition, session);
+    if (left == 0) continue;
+    sum += left;
     behind.insert(partition);
   }
-  if (backlog <= options_.batch.rows_max) behind.clear();
+  if (sum <= options_.batch.rows_max) behind.clear();
   return behind;
 }
 
-void SyncRun::cut_due() {
+void PipelineRun::cut_due() {
   const bool reached_all =
       !sessions_.empty() && std::all_of(sessions_.begin(), sessions_.end(),
                                         [](const auto& entry) { return entry.second.reached(); });
@@ -596,25 +748,25 @@ void SyncRun::cut_due() {
   enqueue(batcher_->cut_aged(ports_.clock.now(), partitions_to_fill()));
 }
 
-void SyncRun::send_ready() {
+void PipelineRun::send_ready() {
   while (!ready_.empty() && delivery_->has_room()) {
     delivery_->submit(std::move(ready_.front()));
     ready_.pop_front();
   }
 }
 
-void SyncRun::abandon_rows(uint64_t rows) {
+void PipelineRun::abandon_rows(uint64_t rows) {
   CHECK(counts_.open >= rows);
   counts_.open -= rows;
   counts_.read -= rows;
 }
 
-Session* SyncRun::owned(PartitionId partition, Epoch epoch) {
+Session* PipelineRun::owned(PartitionId partition, Epoch epoch) {
   const auto found = sessions_.find(partition);
   return found != sessions_.end() && found->second.epoch == epoch ? &found->second : nullptr;
 }
 
-void SyncRun::settle(Delivery::Outcomes outcomes) {
+void PipelineRun::settle(Delivery::Outcomes outcomes) {
   for (const Delivery::Landed& landed : outcomes.landed) {
     counts_.open -= landed.rows;
     counts_.inserted += landed.rows;
@@ -642,6 +794,8 @@ void SyncRun::settle(Delivery::Outcomes outcomes) {
     }
     batcher_->recycle(std::move(batch));
   }
+  if (!outcomes.landed.empty()) stale_in_a_row_ = 0;
+  if (outcomes.stale && !stale_) stale_ = std::move(outcomes.stale);
   if (outcomes.error) {
     reading_ = false;
     fatal_ = true;
@@ -651,7 +805,7 @@ void SyncRun::settle(Delivery::Outcomes outcomes) {
 
 // ---- commits ------------------------------------------------------------------------------------
 
-std::vector<CommitRequest> SyncRun::commit_requests() const {
+std::vector<CommitRequest> PipelineRun::commit_requests() const {
   std::vector<CommitRequest> requests;
   for (const auto& [partition, session] : sessions_) {
     const Offset offset = session.cursor.committable();
@@ -666,7 +820,7 @@ std::vector<CommitRequest> SyncRun::commit_requests() const {
   return requests;
 }
 
-void SyncRun::commit_if_due() {
+void PipelineRun::commit_if_due() {
   // A partition that the group has no offset for gets one before its first row is sent, so that a
   // crash between the INSERT and its commit never looks like a first start again.
   const bool first = std::any_of(sessions_.begin(), sessions_.end(),
@@ -675,7 +829,7 @@ void SyncRun::commit_if_due() {
   if (now - commit_last_ >= commit_interval || first || all_settled()) commit_now(commit_timeout);
 }
 
-bool SyncRun::commit_now(Milliseconds timeout) {
+bool PipelineRun::commit_now(Milliseconds timeout) {
   const std::vector<CommitRequest> requests = commit_requests();
   commit_last_ = ports_.clock.now();
   if (requests.empty()) return true;
@@ -706,7 +860,7 @@ bool SyncRun::commit_now(Milliseconds timeout) {
   return all;
 }
 
-void SyncRun::apply_commit(const CommitOutcome& outcome) {
+void PipelineRun::apply_commit(const CommitOutcome& outcome) {
   const auto found = sessions_.find(outcome.partition);
   if (found == sessions_.end()) return;
   switch (outcome.result) {
@@ -739,14 +893,17 @@ void SyncRun::apply_commit(const CommitOutcome& outcome) {
 
 // ---- the end ------------------------------------------------------------------------------------
 
-bool SyncRun::all_settled() const {
+bool PipelineRun::all_settled() const {
   return !sessions_.empty() &&
          std::all_of(sessions_.begin(), sessions_.end(), [](const auto& entry) {
            return entry.second.reached() && entry.second.cursor.idle();
          });
 }
 
-bool SyncRun::finished() {
+bool PipelineRun::finished() {
+  if (options_.continuous) {
+    return options_.idle_max && idle_since_ && since(*idle_since_) >= *options_.idle_max;
+  }
   for (const auto& [partition, plan] : plan_.partitions) {
     const auto found = group_committed_.find(partition);
     std::optional<Offset> committed;
@@ -756,7 +913,23 @@ bool SyncRun::finished() {
   return true;
 }
 
-void SyncRun::look_at_group() {
+/// Idle is who has read all there is and committed it.
+void PipelineRun::note_idle() {
+  const bool idle = assigned_once_ && !stale_ &&
+                    std::all_of(sessions_.begin(), sessions_.end(), [](const auto& entry) {
+                      const Session& session = entry.second;
+                      return session.at_end && session.cursor.idle() && session.committed &&
+                             *session.committed >= session.cursor.position();
+                    });
+  if (!idle) {
+    idle_since_.reset();
+  } else if (!idle_since_) {
+    idle_since_ = ports_.clock.now();
+  }
+}
+
+void PipelineRun::look_at_group() {
+  if (options_.continuous) return;
   if (since(group_look_last_) < group_look_interval) return;
   std::vector<PartitionId> others;
   for (const auto& [partition, plan] : plan_.partitions) {
@@ -769,44 +942,134 @@ void SyncRun::look_at_group() {
   for (const auto& [partition, offset] : *committed) group_committed_[partition] = offset.offset;
 }
 
-void SyncRun::look_for_stall() {
-  if (counts_.read != stall_read_ || !delivery_->empty() || !ready_.empty()) {
-    stall_read_ = counts_.read;
-    stall_look_last_ = ports_.clock.now();
-    return;
+/// Asks the broker about partitions that did not move since the last look: whether they end where
+/// we think, and whether the client forgot to fetch (librdkafka has known stalls).
+void PipelineRun::look_for_stall() {
+  const TimePoint now = ports_.clock.now();
+  if (now - stall_look_last_ < stall_look_interval) return;
+  stall_look_last_ = now;
+  const bool held_back = stale_ || !ready_.empty() || memory_full();
+  std::vector<PartitionId> standing;
+  for (auto& [partition, session] : sessions_) {
+    const Offset position = session.cursor.position();
+    const bool stands = session.standing_at == position && !session.reached() && !held_back;
+    session.standing_at = position;
+    if (stands) {
+      standing.push_back(partition);
+    } else {
+      session.standing_since.reset();
+    }
   }
-  if (since(stall_look_last_) < stall_look_interval) return;
-  stall_look_last_ = ports_.clock.now();
-  std::vector<PartitionId> waiting;
-  for (const auto& [partition, session] : sessions_) {
-    if (!session.reached()) waiting.push_back(partition);
-  }
-  if (waiting.empty()) return;
-  const auto held = ports_.source.watermarks(waiting);
-  if (!held.ok()) return;
+  if (standing.empty()) return;
+  const auto held = ports_.source.watermarks(standing);
+  if (!held.ok()) return;  // the broker is away; poll() says so when it lasts
+  bool stalled = false;
   for (const auto& [partition, marks] : *held) {
-    const Session& session = sessions_.at(partition);
-    if (marks.end >= session.end) continue;
+    Session& session = sessions_.at(partition);
+    looked_up_[partition] = marks;
+    const Offset position = session.cursor.position();
+    if (marks.end < (options_.continuous ? position : session.end)) {
+      return fail_truncated(partition, marks.end);
+    }
+    if (marks.end <= position) {
+      session.standing_since.reset();
+    } else if (!session.standing_since) {
+      session.standing_since = now;
+    } else if (now - *session.standing_since >= options_.stall_timeout) {
+      stalled = true;
+      ports_.observer.warning(
+          "kafka-stalled",
+          fmt::format("{}[{}] stands at offset {} though the partition ends at {}: "
+                      "reading it anew",
+                      options_.topic, partition.value, position.value, marks.end.value));
+    }
+  }
+  if (stalled) read_anew();
+}
+
+void PipelineRun::fail_truncated(PartitionId partition, Offset end) {
+  const Session& session = sessions_.at(partition);
+  const Offset expected = options_.continuous ? session.cursor.position() : session.end;
+  fatal_ = true;
+  fail({Errc::data_loss, "partition-truncated",
+        fmt::format("{}[{}] ends at offset {} now, but ended at {} before: the topic was truncated "
+                    "or created anew",
+                    options_.topic, partition.value, end.value, expected.value),
+        "find out what happened to the topic; to load all that it holds now: --on-gap continue"});
+}
+
+void PipelineRun::read_anew() {
+  std::map<PartitionId, Offset> positions;
+  for (auto& [partition, session] : sessions_) {
+    positions.emplace(partition, session.cursor.position());
+    session.standing_since.reset();
+  }
+  if (Result<void> sought = ports_.source.seek(positions); !sought.ok()) {
     fatal_ = true;
-    return fail({Errc::data_loss, "partition-truncated",
-                 fmt::format("{}[{}] ends at offset {} now, but ended at {} when this run started: "
-                             "the topic was truncated or created anew",
-                             options_.topic, partition.value, marks.end.value, session.end.value),
-                 "find out what happened to the topic, then run it again"});
+    fail(std::move(sought).error());
   }
 }
 
-void SyncRun::check_limits() {
+void PipelineRun::check_limits() {
   if (options_.duration_max && since(started_) >= *options_.duration_max) limit_reached_ = true;
 }
 
-void SyncRun::fail(Error error) {
+void PipelineRun::fail(Error error) {
   reading_ = false;
   if (!error_) error_ = std::move(error);
 }
 
-void SyncRun::observe_progress() {
+uint64_t PipelineRun::buffered() const {
+  uint64_t ready = 0;
+  for (const Batch& batch : ready_) ready += batch.memory();
+  return batcher_->memory() + delivery_->memory() + ready;
+}
+
+void PipelineRun::observe_state() {
+  const TimePoint now = ports_.clock.now();
+  if (now - state_last_ < state_interval) return;
+  state_last_ = now;
+  std::map<PartitionId, int64_t> oldest;
+  const auto see = [&](const PartitionBlock& block) {
+    if (block.timestamp_first_ms < 0) return;
+    const auto [at, added] = oldest.try_emplace(block.partition, block.timestamp_first_ms);
+    if (!added) at->second = std::min(at->second, block.timestamp_first_ms);
+  };
+  batcher_->visit(see);
+  delivery_->visit(see);
+  for (const Batch& batch : ready_) std::for_each(batch.blocks.begin(), batch.blocks.end(), see);
+  lag_ = 0;
+  std::vector<Observer::PartitionState> partitions;
+  for (const auto& [partition, session] : sessions_) {
+    Observer::PartitionState state{.partition = partition,
+                                   .position = session.cursor.position(),
+                                   .committed = session.committed,
+                                   .held = ports_.source.held(partition),
+                                   .oldest_open_timestamp_ms = {}};
+    const auto asked = looked_up_.find(partition);
+    if (asked != looked_up_.end() && (!state.held || state.held->end < asked->second.end)) {
+      state.held = asked->second;
+    }
+    if (const auto at = oldest.find(partition); at != oldest.end()) {
+      state.oldest_open_timestamp_ms = at->second;
+    }
+    lag_ += backlog(partition, session);
+    if (state.held) last_held_[partition] = state.held->end;
+    partitions.push_back(state);
+  }
+  ports_.observer.state({.partitions = partitions,
+                         .buffer_bytes = buffered(),
+                         .batches_in_flight = delivery_->in_flight(),
+                         .holding_back = !ready_.empty() || memory_full()});
+}
+
+void PipelineRun::observe_progress() {
   Observer::Progress progress{.counts = counts_};
+  if (options_.continuous) {
+    progress.passed = counts_.read;
+    progress.target = counts_.read + lag_;
+    return ports_.observer.progress(progress);
+  }
   for (const auto& [partition, plan] : plan_.partitions) {
     const Offset from = plan.committed ? plan.committed->offset : plan.watermarks.first;
     const uint64_t size = plan.end > from ? static_cast<uint64_t>(plan.end.value - from.value) : 0;
@@ -823,7 +1086,7 @@ void SyncRun::observe_progress() {
   ports_.observer.progress(progress);
 }
 
-PipelineReport SyncRun::report() {
+PipelineReport PipelineRun::report() {
   // Rows that have no end at this point were read but not settled: the next run reads them again.
   counts_.read -= counts_.open;
   counts_.open = 0;
@@ -835,6 +1098,7 @@ PipelineReport SyncRun::report() {
                         .interrupted = interrupted_ && !caught_up_,
                         .error = error_,
                         .partitions = {},
+                        .gaps = gaps_,
                         .times = times_,
                         .duration = duration_cast<Milliseconds>(since(started_)),
                         .last_record_timestamp_ms = timestamp_last_ms_};
@@ -844,6 +1108,12 @@ PipelineReport SyncRun::report() {
     if (const auto range = ranges_.find(partition); range != ranges_.end()) {
       entry.from = range->second.first;
       entry.to = range->second.next;
+    } else if (options_.continuous) {
+      continue;  // never ours
+    }
+    if (options_.continuous) {
+      const auto known = last_held_.find(partition);
+      entry.end = known == last_held_.end() ? entry.to : std::max(entry.to, known->second);
     }
     if (const auto known = group_committed_.find(partition); known != group_committed_.end()) {
       entry.committed = known->second;
@@ -855,8 +1125,9 @@ PipelineReport SyncRun::report() {
 
 }  // namespace
 
-PipelineReport run_sync(const PipelineOptions& options, PipelinePorts ports, std::stop_token stop) {
-  return SyncRun(options, ports, std::move(stop)).run();
+PipelineReport run_pipeline(const PipelineOptions& options, PipelinePorts ports,
+                            std::stop_token stop) {
+  return PipelineRun(options, ports, std::move(stop)).run();
 }
 
 }  // namespace sluice

@@ -19,9 +19,16 @@ namespace sluice {
 struct StartAt {
   enum class Kind : uint8_t { earliest, end, time } kind = Kind::earliest;
   WallTime time{};  ///< of `time`
+  bool operator==(const StartAt&) const = default;
 };
 
 enum class OnError : uint8_t { stop, reject };
+
+/// What to do when the broker no longer holds what the group would read next: its retention was
+/// faster, or the topic was truncated or created anew.
+enum class OnGap : uint8_t { stop, go_on };
+
+struct PipelineReport;
 
 /// Everything one run of one pipeline is told. Built by cli/settings.
 struct PipelineOptions {
@@ -34,6 +41,11 @@ struct PipelineOptions {
   BatchLimits batch;
   uint64_t memory_max = 256ull << 20;  ///< blocks open and in flight, read queues
   uint64_t record_bytes_max = 16ull << 20;
+  /// Goes on until it is told to stop (tail); else up to the end offsets of its start (sync).
+  bool continuous = false;
+  std::optional<Milliseconds> idle_max;  ///< continuous: ends after so long without a record
+  Milliseconds stall_timeout{120'000};   ///< a partition stands still so long: read it anew
+  OnGap on_gap = OnGap::stop;
   OnError on_error = OnError::stop;
   uint64_t rejects_max = 0;  ///< more than this stops with `rejected`; 0: no limit
   DecodeOptions decode;
@@ -43,7 +55,9 @@ struct PipelineOptions {
   std::optional<uint64_t> rows_max;   ///< stop after so many records read
   std::optional<uint64_t> bytes_max;  ///< stop after so many key and value bytes read
   std::optional<WallTime> until;      ///< the end of the run is this time, not "now"
-  uint64_t seed = 0;                  ///< for tokens; from the system's randomness outside tests
+  /// Of an earlier attempt of the same run, or null: counts and ranges go on from there.
+  const PipelineReport* before = nullptr;
+  uint64_t seed = 0;  ///< for tokens; from the system's randomness outside tests
 };
 
 /// CPU-side time of one run by stage, for --stats.
@@ -64,15 +78,23 @@ struct PartitionReport {
   std::optional<Offset> committed;  ///< by the group, as last seen
 };
 
+/// Offsets that were gone before they were read, passed with OnGap::go_on.
+struct Gap {
+  PartitionId partition;
+  OffsetRange lost;  ///< empty when the topic was truncated or made anew: nobody can tell how much
+  Offset resumed;    ///< where reading went on
+};
+
 /// What a run did. read = inserted + rejected + skipped.
 struct PipelineReport {
   std::string name;
   Counts counts;
-  bool caught_up = false;      ///< the group has committed every target
+  bool caught_up = false;      ///< the group has committed every target; tail: idle_max passed
   bool limit_reached = false;  ///< stopped by a *_max before the target
   bool interrupted = false;    ///< stopped on request
   std::optional<Error> error;  ///< what ended it otherwise
   std::vector<PartitionReport> partitions;
+  std::vector<Gap> gaps;
   StageTimes times;
   Milliseconds duration{0};
   int64_t last_record_timestamp_ms = -1;
@@ -87,11 +109,13 @@ struct PipelinePorts {
   const Clock& clock;
 };
 
-/// Runs one pipeline to its end: reads from the group's committed offsets up to the end offsets
-/// taken at the start, and returns when the group has committed them, when asked to stop (then it
-/// drains and commits first), when a limit is reached, or on an error (what is settled is
-/// committed first). Blocks; the calling thread becomes the pipeline thread.
-[[nodiscard]] PipelineReport run_sync(const PipelineOptions& options, PipelinePorts ports,
-                                      std::stop_token stop);
+/// Runs one pipeline: reads from the group's committed offsets up to the end offsets taken at the
+/// start (or without an end, with `continuous`), and returns when the group has committed them,
+/// when asked to stop (then it drains and commits first), when a limit is reached, or on an error
+/// (what is settled is committed first). A table whose columns change meanwhile is noticed: what
+/// ClickHouse has not acknowledged is read and encoded again. Blocks; the calling thread becomes
+/// the pipeline thread.
+[[nodiscard]] PipelineReport run_pipeline(const PipelineOptions& options, PipelinePorts ports,
+                                          std::stop_token stop);
 
 }  // namespace sluice

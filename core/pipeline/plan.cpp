@@ -21,10 +21,7 @@ Result<void> check_committed(const PipelineOptions& options, PartitionId partiti
             "records of [{}, {}) were deleted before they were read",
             options.topic, partition.value, options.group, committed.value, held.first.value,
             committed.value, held.first.value),
-        fmt::format("raise the topic's retention; to go on without them move the group: "
-                    "kafka-consumer-groups --group {} --topic {}:{} --reset-offsets --to-earliest "
-                    "--execute",
-                    options.group, options.topic, partition.value)};
+        "raise the topic's retention; to go on without what is gone: --on-gap continue"};
   }
   if (committed > held.end) {
     return Error{
@@ -32,11 +29,7 @@ Result<void> check_committed(const PipelineOptions& options, PartitionId partiti
         fmt::format("{}[{}]: group {} stands at offset {}, but the partition ends at {}: the topic "
                     "was truncated or created anew",
                     options.topic, partition.value, options.group, committed.value, held.end.value),
-        fmt::format(
-            "find out what happened to the topic; to load what it holds now move the group: "
-            "kafka-consumer-groups --group {} --topic {} --reset-offsets --to-earliest "
-            "--execute, or use another --group",
-            options.group, options.topic)};
+        "find out what happened to the topic; to load all that it holds now: --on-gap continue"};
   }
   return {};
 }
@@ -44,9 +37,11 @@ Result<void> check_committed(const PipelineOptions& options, PartitionId partiti
 Result<void> check_first_start(const PipelineOptions& options, const Plan& plan,
                                bool table_has_rows) {
   if (!plan.group_is_new || options.start_is_explicit || !table_has_rows) return {};
-  const bool something_to_read = std::any_of(
-      plan.partitions.begin(), plan.partitions.end(),
-      [](const auto& entry) { return entry.second.watermarks.first < entry.second.end; });
+  const bool something_to_read =
+      std::any_of(plan.partitions.begin(), plan.partitions.end(), [](const auto& entry) {
+        const Watermarks& held = entry.second.watermarks;
+        return held.first < std::min(entry.second.end, held.end);
+      });
   if (!something_to_read) return {};
   return Error{
       Errc::config, "group-without-offsets",
@@ -66,28 +61,34 @@ bool Plan::done(PartitionId partition, std::optional<Offset> committed) const {
   return plan.end <= plan.watermarks.first || (committed && *committed >= plan.end);
 }
 
-Result<Offset> start_offset(const PipelineOptions& options, Source& source, PartitionId partition,
-                            const std::optional<Committed>& committed, const Watermarks& fresh,
-                            bool group_is_new) {
+Result<Start> start_of(const PipelineOptions& options, Source& source, PartitionId partition,
+                       const std::optional<Committed>& committed, const Watermarks& fresh,
+                       bool group_is_new) {
   if (committed) {
-    TRY(check_committed(options, partition, committed->offset, fresh));
-    return committed->offset;
+    const Result<void> held = check_committed(options, partition, committed->offset, fresh);
+    if (held.ok()) return Start{committed->offset, {}};
+    if (options.on_gap == OnGap::stop) return held.error();
+    // After a truncation only the first record is sure to come before all that was not read.
+    Gap gap{.partition = partition, .lost = {}, .resumed = fresh.first};
+    if (committed->offset < fresh.first) gap.lost = {committed->offset, fresh.first};
+    return Start{fresh.first, gap};
   }
   // A partition that is new in a known group is read whole: `start` speaks of the first start only.
-  if (!group_is_new) return fresh.first;
+  if (!group_is_new) return Start{fresh.first, {}};
   switch (options.start.kind) {
     case StartAt::Kind::earliest:
-      return fresh.first;
+      return Start{fresh.first, {}};
     case StartAt::Kind::end:
-      return fresh.end;
+      return Start{fresh.end, {}};
     case StartAt::Kind::time: {
       const std::array<PartitionId, 1> one{partition};
       const auto offsets = TRY(source.offsets_at(one, options.start.time));
       const auto found = offsets.find(partition);
-      return found == offsets.end() ? fresh.end : std::clamp(found->second, fresh.first, fresh.end);
+      if (found == offsets.end()) return Start{fresh.end, {}};
+      return Start{std::clamp(found->second, fresh.first, fresh.end), {}};
     }
   }
-  return fresh.first;
+  return Start{fresh.first, {}};
 }
 
 Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink) {
@@ -115,12 +116,16 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
                    "run it again"};
     }
     PartitionPlan entry{.watermarks = held->second, .end = held->second.end, .committed = {}};
+    if (options.continuous) entry.end = no_end;
     if (const auto limit = until.find(partition); limit != until.end()) {
       entry.end = std::clamp(limit->second, entry.watermarks.first, entry.watermarks.end);
     }
     if (const auto offset = committed.find(partition); offset != committed.end()) {
-      entry.committed = offset->second;
-      TRY(check_committed(options, partition, offset->second.offset, held->second));
+      const Result<void> sound =
+          check_committed(options, partition, offset->second.offset, held->second);
+      if (!sound.ok() && options.on_gap == OnGap::stop) return sound.error();
+      // An offset of a topic that is gone says nothing about the one that is there.
+      if (sound.ok() || offset->second.offset <= held->second.end) entry.committed = offset->second;
     }
     plan.partitions.emplace(partition, std::move(entry));
   }

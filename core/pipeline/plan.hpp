@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <vector>
@@ -25,16 +26,24 @@ struct Plan {
   [[nodiscard]] bool done(PartitionId partition, std::optional<Offset> committed) const;
 };
 
+/// The end of a partition in a run without an end.
+inline constexpr Offset no_end{std::numeric_limits<int64_t>::max()};
+
 /// Takes the end offsets and the group's offsets, and refuses what must be loud: a group without
 /// offsets whose table holds rows (Errc::config), offsets the broker no longer holds or never held
-/// (Errc::data_loss, with the exact range).
+/// (Errc::data_loss, with the exact range; not with OnGap::go_on).
 [[nodiscard]] Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink);
+
+struct Start {
+  Offset offset;
+  std::optional<Gap> gap;  ///< why it is not the committed offset
+};
 
 /// Where to start a partition that has this committed offset, or none. `fresh` watermarks are those
 /// at assignment time. Errors as make_plan.
-[[nodiscard]] Result<Offset> start_offset(const PipelineOptions& options, Source& source,
-                                          PartitionId partition,
-                                          const std::optional<Committed>& committed,
-                                          const Watermarks& fresh, bool group_is_new);
+[[nodiscard]] Result<Start> start_of(const PipelineOptions& options, Source& source,
+                                     PartitionId partition,
+                                     const std::optional<Committed>& committed,
+                                     const Watermarks& fresh, bool group_is_new);
 
 }  // namespace sluice

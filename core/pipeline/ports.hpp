@@ -114,6 +114,11 @@ class Source {
   /// whole that ClickHouse refused. Calls `listener` at most once.
   virtual Result<bool> fetch(PartitionId partition, Offset offset, RecordListener& listener,
                              Milliseconds timeout) = 0;
+  /// What the broker held of a partition of ours when the client last heard of it; asks nobody.
+  [[nodiscard]] virtual std::optional<Watermarks> held(PartitionId partition) const = 0;
+  /// Reads on from these offsets, in the same epoch: every partition of ours must be among them.
+  /// What was fetched before is dropped.
+  virtual Result<void> seek(const std::map<PartitionId, Offset>& positions) = 0;
   /// Bytes the client's read queues may hold, for the memory account.
   [[nodiscard]] virtual uint64_t queue_bytes_max() const = 0;
   /// Leaves the group within `timeout`; revoked() is called. Idempotent.
@@ -132,6 +137,8 @@ class Sink {
   virtual std::vector<InsertOutcome> collect(Milliseconds wait) = 0;
   /// Looks the table up again (columns, defaults).
   virtual Result<Table> describe() = 0;
+  /// The same, asked once and briefly; nothing when the server does not answer at once.
+  virtual std::optional<Table> look() = 0;
   /// Whether the table holds at least one row.
   virtual Result<bool> has_rows() = 0;
   /// Stops retrying: what has not been acknowledged comes back as `failed` with `cancelled` soon.
@@ -157,6 +164,7 @@ struct Counts {
   uint64_t inserts = 0;  ///< acknowledged INSERTs
   uint64_t retries = 0;
   uint64_t wire_bytes = 0;
+  uint64_t lost = 0;  ///< offsets the broker had deleted before they were read (on_gap)
   std::map<RejectReason, uint64_t> rejected_by;
   std::map<SkipReason, uint64_t> skipped_by;
 };

@@ -56,7 +56,7 @@ class World {
   }
 
   void one_run(int index) {
-    PipelineRun run(topic_, table_);
+    TestRun run(topic_, table_);
     run.options.seed = random_();
     run.options.on_error = OnError::reject;
     run.options.batch.rows_max = 1 + pick(40);
@@ -99,14 +99,14 @@ class World {
     EXPECT_TRUE(run.observer.sums_held);
   }
 
-  void keep_rejects(const PipelineRun& run) {
+  void keep_rejects(const TestRun& run) {
     for (const RejectedRecord& record : run.rejects.durable) {
       rejected_.insert({record.partition, record.offset});
     }
   }
 
   /// Nothing before a committed offset is without an end.
-  void check_commits(const PipelineRun& run) {
+  void check_commits(const TestRun& run) {
     keep_rejects(run);
     for (const auto& [partition, committed] : topic_.group) {
       for (const FakeTopic::Entry& entry : topic_.logs.at(partition).entries) {

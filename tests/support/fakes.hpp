@@ -144,6 +144,15 @@ class FakeSource final : public Source {
     }
     return false;
   }
+  std::optional<Watermarks> held(PartitionId partition) const override {
+    if (!topic_.logs.contains(partition)) return std::nullopt;
+    return Watermarks{topic_.logs.at(partition).first, topic_.logs.at(partition).end};
+  }
+  Result<void> seek(const std::map<PartitionId, Offset>& positions) override {
+    CHECK(positions.size() == positions_.size());
+    for (const auto& [partition, offset] : positions) positions_.at(partition) = offset;
+    return {};
+  }
   uint64_t queue_bytes_max() const override { return 0; }
   void close(Milliseconds /*timeout*/) override {
     if (!positions_.empty()) revoke(false);
@@ -237,6 +246,7 @@ class FakeSink final : public Sink {
                              .default_expression = {}});
     return table;
   }
+  std::optional<Table> look() override { return describe().value(); }
   Result<bool> has_rows() override { return table_has_rows || !table_.empty(); }
   void cancel() override { cancelled = true; }
 
@@ -337,8 +347,8 @@ class FakeObserver final : public Observer {
 };
 
 /// One run of one pipeline over the given topic and table.
-struct PipelineRun {
-  PipelineRun(FakeTopic& topic_in, FakeTable& table_in)
+struct TestRun {
+  TestRun(FakeTopic& topic_in, FakeTable& table_in)
       : source(topic_in, clock), sink(table_in, clock) {
     options.name = "numbers";
     options.topic = "numbers";
@@ -348,7 +358,7 @@ struct PipelineRun {
     options.batch.rows_max = 10;
   }
   PipelineReport go() {
-    return run_sync(options, {source, sink, &rejects, observer, clock}, stop.get_token());
+    return run_pipeline(options, {source, sink, &rejects, observer, clock}, stop.get_token());
   }
 
   FakeClock clock;

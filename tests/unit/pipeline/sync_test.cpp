@@ -30,7 +30,7 @@ class Sync : public ::testing::Test {
 TEST_F(Sync, CopiesEverythingOnceCommitsItAndEnds) {
   topic.produce(0, range(0, 25));
   topic.produce(1, range(100, 3));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   const PipelineReport report = run.go();
   EXPECT_FALSE(report.error) << report.error->message;
   EXPECT_TRUE(report.caught_up);
@@ -46,8 +46,8 @@ TEST_F(Sync, CopiesEverythingOnceCommitsItAndEnds) {
 
 TEST_F(Sync, ASecondRunWithNothingNewDoesNothing) {
   topic.produce(0, range(0, 5));
-  PipelineRun(topic, table).go();
-  PipelineRun again(topic, table);
+  TestRun(topic, table).go();
+  TestRun again(topic, table);
   const PipelineReport report = again.go();
   EXPECT_TRUE(report.caught_up);
   EXPECT_EQ(report.counts.read, 0u);
@@ -56,16 +56,16 @@ TEST_F(Sync, ASecondRunWithNothingNewDoesNothing) {
 
 TEST_F(Sync, TheNextRunTakesOnlyWhatIsNew) {
   topic.produce(0, range(0, 5));
-  PipelineRun(topic, table).go();
+  TestRun(topic, table).go();
   topic.produce(0, range(5, 4));
-  PipelineRun again(topic, table);
+  TestRun again(topic, table);
   EXPECT_EQ(again.go().counts.inserted, 4u);
   expect_each_once(0, 9);
 }
 
 TEST_F(Sync, RecordsProducedDuringTheRunAreLeftForTheNext) {
   topic.produce(0, range(0, 50));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   bool produced = false;
   run.source.on_poll = [&] {
     if (!produced) topic.produce(0, range(50, 10));
@@ -81,7 +81,7 @@ TEST_F(Sync, GapsAtTheEndOfAPartitionDoNotHangIt) {
   topic.gap(0, 3);
   topic.logs[PartitionId{1}];
   topic.gap(1, 4);  // nothing but control records
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   EXPECT_TRUE(run.go().caught_up);
   EXPECT_EQ(committed(0), Offset{8});
   EXPECT_EQ(committed(1), Offset{4});
@@ -89,13 +89,13 @@ TEST_F(Sync, GapsAtTheEndOfAPartitionDoNotHangIt) {
 
 TEST_F(Sync, AnEmptyTopicIsCaughtUpAtOnce) {
   topic.logs[PartitionId{0}];
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   EXPECT_TRUE(run.go().caught_up);
 }
 
 TEST_F(Sync, AGroupWithoutOffsetsBesideAFullTableStopsAndAsks) {
   topic.produce(0, range(0, 5));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.sink.table_has_rows = true;
   const PipelineReport report = run.go();
   ASSERT_TRUE(report.error);
@@ -107,7 +107,7 @@ TEST_F(Sync, AGroupWithoutOffsetsBesideAFullTableStopsAndAsks) {
 
 TEST_F(Sync, SayingWhereToStartAnswersThatQuestion) {
   topic.produce(0, range(0, 5));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.sink.table_has_rows = true;
   run.options.start_is_explicit = true;
   run.options.start.kind = StartAt::Kind::time;
@@ -118,7 +118,7 @@ TEST_F(Sync, SayingWhereToStartAnswersThatQuestion) {
 
 TEST_F(Sync, TheStartIsCommittedBeforeTheFirstRowIsSent) {
   topic.produce(0, range(0, 30));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.sink.failure = Error{Errc::unavailable, "down", "ClickHouse is down", ""};
   EXPECT_TRUE(run.go().error);
   EXPECT_EQ(committed(0), Offset{0});
@@ -128,7 +128,7 @@ TEST_F(Sync, OffsetsThatRetentionOvertookStopWithTheLostRange) {
   topic.produce(0, range(0, 10));
   topic.logs[PartitionId{0}].first = Offset{6};
   topic.group[PartitionId{0}] = {Offset{2}, ""};
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   const PipelineReport report = run.go();
   ASSERT_TRUE(report.error);
   EXPECT_EQ(report.error->code, Errc::data_loss);
@@ -139,7 +139,7 @@ TEST_F(Sync, OffsetsThatRetentionOvertookStopWithTheLostRange) {
 TEST_F(Sync, OffsetsBeyondTheEndStop) {
   topic.produce(0, range(0, 10));
   topic.group[PartitionId{0}] = {Offset{11}, ""};
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   const PipelineReport report = run.go();
   ASSERT_TRUE(report.error);
   EXPECT_EQ(report.error->slug, "offset-beyond-end");
@@ -147,7 +147,7 @@ TEST_F(Sync, OffsetsBeyondTheEndStop) {
 
 TEST_F(Sync, NothingIsCommittedThatClickHouseDidNotAcknowledge) {
   topic.produce(0, range(0, 30));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.sink.corked = true;
   bool stopped = false;
   run.source.on_poll = [&] {
@@ -170,7 +170,7 @@ TEST_F(Sync, AStopDrainsAndTheNextRunContinuesWithoutDoublingARow) {
   topic.produce(1, range(200, 200));
   int polls = 0;
   for (int round = 0; round < 100; ++round) {
-    PipelineRun run(topic, table);
+    TestRun run(topic, table);
     run.source.on_poll = [&] {
       if (++polls % 3 == 0) run.stop.request_stop();
     };
@@ -185,7 +185,7 @@ TEST_F(Sync, AStopDrainsAndTheNextRunContinuesWithoutDoublingARow) {
 
 TEST_F(Sync, OutcomesInAnyOrderCommitOnlyTheSettledPrefix) {
   topic.produce(0, range(0, 100));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.sink.last_first = true;
   run.source.on_poll = [&] {
     const int64_t upto = topic.group.contains(PartitionId{0}) ? committed(0).value : 0;
@@ -201,7 +201,7 @@ TEST_F(Sync, ABadRecordStopsAndWhatCameBeforeItLands) {
   topic.produce(0, range(0, 15));
   topic.append(0, "{\"n\":\"not a number\"}");
   topic.produce(0, range(16, 15));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   const PipelineReport report = run.go();
   ASSERT_TRUE(report.error);
   EXPECT_EQ(report.error->code, Errc::rejected);
@@ -219,7 +219,7 @@ TEST_F(Sync, ABadRecordIsKeptAsideAndTheOthersLand) {
   topic.append(0, std::nullopt);
   topic.append(0, "");
   topic.produce(0, range(18, 15));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.options.on_error = OnError::reject;
   const PipelineReport report = run.go();
   EXPECT_FALSE(report.error);
@@ -236,7 +236,7 @@ TEST_F(Sync, ABadRecordIsKeptAsideAndTheOthersLand) {
 
 TEST_F(Sync, ARecordOverTheSizeLimitIsRejectedWhole) {
   topic.append(0, "{\"n\":1,\"pad\":\"" + std::string(200, 'x') + "\"}");
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.options.on_error = OnError::reject;
   run.options.record_bytes_max = 100;
   EXPECT_EQ(run.go().counts.rejected, 1u);
@@ -246,7 +246,7 @@ TEST_F(Sync, ARecordOverTheSizeLimitIsRejectedWhole) {
 TEST_F(Sync, AnOffsetIsNotPassedBeforeItsRejectIsDurable) {
   topic.append(0, "broken");
   topic.produce(0, range(1, 5));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.options.on_error = OnError::reject;
   run.rejects.works = false;
   const PipelineReport report = run.go();
@@ -257,7 +257,7 @@ TEST_F(Sync, AnOffsetIsNotPassedBeforeItsRejectIsDurable) {
 
 TEST_F(Sync, TooManyRejectsStop) {
   for (int i = 0; i < 5; ++i) topic.append(0, "broken");
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.options.on_error = OnError::reject;
   run.options.rejects_max = 3;
   const PipelineReport report = run.go();
@@ -272,7 +272,7 @@ TEST_F(Sync, ARowThatClickHouseRefusesNeverTakesAGoodOneWithIt) {
     FakeTable rows;
     poisoned.produce(0, range(0, 40));
     poisoned.produce(1, range(40, 7));
-    PipelineRun run(poisoned, rows);
+    TestRun run(poisoned, rows);
     run.options.on_error = OnError::reject;
     run.sink.names_the_row = named;
     run.sink.poison = {0, 13, 14, 46};
@@ -290,7 +290,7 @@ TEST_F(Sync, ARowThatClickHouseRefusesNeverTakesAGoodOneWithIt) {
 
 TEST_F(Sync, AMessageThatNamesTheWrongRowCostsNoGoodRow) {
   topic.produce(0, range(0, 10));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.options.on_error = OnError::reject;
   run.sink.names_a_wrong_row = true;
   run.sink.poison = {7};
@@ -301,7 +301,7 @@ TEST_F(Sync, AMessageThatNamesTheWrongRowCostsNoGoodRow) {
 TEST_F(Sync, WithStopARefusedRowEndsTheRunWithNothingDoubledAfterTheFix) {
   topic.produce(0, range(0, 40));
   {
-    PipelineRun run(topic, table);
+    TestRun run(topic, table);
     run.sink.poison = {13};
     run.sink.room = 1;
     const PipelineReport report = run.go();
@@ -311,7 +311,7 @@ TEST_F(Sync, WithStopARefusedRowEndsTheRunWithNothingDoubledAfterTheFix) {
     EXPECT_EQ(committed(0), Offset{13});
     EXPECT_TRUE(run.observer.sums_held);
   }
-  PipelineRun fixed(topic, table);
+  TestRun fixed(topic, table);
   EXPECT_TRUE(fixed.go().caught_up);
   for (uint64_t number = 0; number < 40; ++number) EXPECT_GE(table[number], 1) << number;
   EXPECT_EQ(table[13], 1);
@@ -321,7 +321,7 @@ TEST_F(Sync, SeveralSmallPartitionsMakeOneInsert) {
   for (int partition = 0; partition < 8; ++partition) {
     topic.produce(partition, {static_cast<uint64_t>(partition)});
   }
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   EXPECT_TRUE(run.go().caught_up);
   EXPECT_EQ(run.sink.inserts, 1);
 }
@@ -329,7 +329,7 @@ TEST_F(Sync, SeveralSmallPartitionsMakeOneInsert) {
 TEST_F(Sync, ARebalanceInTheMiddleLosesAndDoublesNothing) {
   topic.produce(0, range(0, 300));
   topic.produce(1, range(300, 300));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   int polls = 0;
   run.source.on_poll = [&] {
     if (++polls % 4 == 0) run.source.rebalance(false);
@@ -341,7 +341,7 @@ TEST_F(Sync, ARebalanceInTheMiddleLosesAndDoublesNothing) {
 
 TEST_F(Sync, ALostAssignmentIsReadAgainAndNothingIsLost) {
   topic.produce(0, range(0, 300));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   int polls = 0;
   run.source.on_poll = [&] {
     if (++polls == 5 || polls == 9) run.source.rebalance(true);
@@ -355,7 +355,7 @@ TEST_F(Sync, ALostAssignmentIsReadAgainAndNothingIsLost) {
 
 TEST_F(Sync, EndsWhenAnotherMemberOfTheGroupDidTheRest) {
   topic.produce(0, range(0, 10));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.sink.corked = true;
   run.options.drain_timeout = Milliseconds{100};
   int polls = 0;
@@ -368,7 +368,7 @@ TEST_F(Sync, EndsWhenAnotherMemberOfTheGroupDidTheRest) {
 TEST_F(Sync, ForeignCommitMetadataIsKeptAndWarnedAbout) {
   topic.produce(0, range(0, 10));
   topic.group[PartitionId{0}] = {Offset{2}, "checkpoint of another tool"};
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   EXPECT_TRUE(run.go().caught_up);
   EXPECT_EQ(topic.group[PartitionId{0}].metadata, "checkpoint of another tool");
   EXPECT_THAT(run.observer.warnings, testing::Contains("foreign-commit-metadata"));
@@ -376,7 +376,7 @@ TEST_F(Sync, ForeignCommitMetadataIsKeptAndWarnedAbout) {
 
 TEST_F(Sync, CommitsSayWhichRunReadWhat) {
   topic.produce(0, range(0, 10));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.go();
   const CommitRecord record = CommitRecord::decode(topic.group[PartitionId{0}].metadata);
   EXPECT_EQ(record.kind, CommitRecord::Kind::ours);
@@ -386,7 +386,7 @@ TEST_F(Sync, CommitsSayWhichRunReadWhat) {
 
 TEST_F(Sync, ARowLimitStopsAfterExactlySoManyRecords) {
   topic.produce(0, range(0, 100));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.options.rows_max = 33;
   const PipelineReport report = run.go();
   EXPECT_TRUE(report.limit_reached);
@@ -397,7 +397,7 @@ TEST_F(Sync, ARowLimitStopsAfterExactlySoManyRecords) {
 
 TEST_F(Sync, WhenClickHouseGivesUpTheRunEndsWithItsReason) {
   topic.produce(0, range(0, 100));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.sink.failure = Error{Errc::unavailable, "clickhouse-unreachable", "gone", "wait"};
   const PipelineReport report = run.go();
   ASSERT_TRUE(report.error);
@@ -408,7 +408,7 @@ TEST_F(Sync, WhenClickHouseGivesUpTheRunEndsWithItsReason) {
 
 TEST_F(Sync, CommitsThatNeverArriveEndTheRun) {
   topic.produce(0, range(0, 10));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.source.commits_work = false;
   run.options.unavailable_max = Milliseconds{30'000};
   const PipelineReport report = run.go();
@@ -418,7 +418,7 @@ TEST_F(Sync, CommitsThatNeverArriveEndTheRun) {
 
 TEST_F(Sync, MemoryStaysBoundedWithManyPartitionsAndASlowSink) {
   for (int partition = 0; partition < 200; ++partition) topic.produce(partition, range(0, 50));
-  PipelineRun run(topic, table);
+  TestRun run(topic, table);
   run.options.batch.rows_max = 100'000;
   run.options.batch.age_max = Milliseconds{1'000'000};
   run.options.memory_max = 2 << 20;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/cmd_sync.hpp"
+#include "cli/cmd_run.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -10,11 +9,12 @@
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
+#include "cli/reload.hpp"
 #include "cli/report.hpp"
+#include "cli/runner.hpp"
 #include "cli/settings.hpp"
 #include "cli/stop_signal.hpp"
 #include "cli/summary_file.hpp"
-#include "cli/sync_run.hpp"
 #include "cli/text.hpp"
 
 namespace sluice::cli {
@@ -68,15 +68,41 @@ void tell_settings(const Settings& settings, const Connections& connections, Con
   for (const std::string& text : connections.warnings) console.warning("", "secret-file", text);
 }
 
-SignalActions actions_of(Console& console, std::stop_source& stop, bool log_to_file) {
+SignalActions actions_of(Console& console, RunControl& control, bool continuous, bool log_to_file) {
   SignalActions actions;
-  actions.stop = [&console, &stop](int) {
+  actions.stop = [&console, &control](int) {
     console.stopping();
-    stop.request_stop();
+    control.stop();
   };
   actions.before_exit = [&console] { console.restore(); };
-  if (log_to_file) actions.hang_up = [&console] { console.reopen_log(); };
+  if (!continuous && !log_to_file) return actions;
+  actions.hang_up = [&console, &control] {
+    console.reopen_log();
+    control.ask_reload();
+  };
   return actions;
+}
+
+/// Reads the configuration again whenever that is asked for. What is wrong leaves the old one.
+void reload_when_asked(const Invocation& invocation, const Environment& environment, WallTime now,
+                       const Configuration& present, Console& console, RunControl& control,
+                       const std::stop_token& end) {
+  while (control.wait_reload(end)) {
+    Problems problems;
+    std::optional<Error> error;
+    auto next = read_configuration(invocation, environment, now, problems, error);
+    if (next == nullptr) {
+      const Error reason = error ? *error : problems.all().front().error();
+      console.error({reason.code, "reload-failed",
+                     "the configuration was not reloaded: " + reason.message, reason.fix},
+                    "", "");
+    } else if (same_effect(present, *next)) {
+      console.note("configuration reloaded: nothing changed");
+    } else {
+      console.note("configuration reloaded: the pipelines start again with it");
+      return control.change(std::move(next));
+    }
+  }
 }
 
 int finish(const Settings& settings, const Environment& environment, Console& console,
@@ -96,29 +122,62 @@ int finish(const Settings& settings, const Environment& environment, Console& co
   return run.exit_code;
 }
 
+int run_command(const Invocation& invocation, const Environment& environment, Problems problems) {
+  const SystemClock clock;
+  const WallTime now = clock.wall();
+  std::optional<Error> error;
+  auto configuration = read_configuration(invocation, environment, now, problems, error);
+  if (configuration == nullptr) {
+    const OutputSettings output = read_output_settings(invocation.flags, environment, problems);
+    return error ? fail(*error, output, environment) : fail(problems, output, environment);
+  }
+  const OutputSettings output = configuration->settings.output;
+  const bool continuous = configuration->settings.run.continuous;
+  RunControl control;
+  Console console(output, environment, clock);
+  if (const auto opened = console.open(); !opened) {
+    return fail(opened.error(), output, environment);
+  }
+  const StopSignal signal(actions_of(console, control, continuous, !output.log_file.empty()));
+  const std::string run_id = make_run_id(now);
+  console.run_started(run_id, invocation.command, configuration->settings);
+  tell_settings(configuration->settings, configuration->connections, console);
+  RunReport run;
+  while (true) {
+    const std::stop_source stop = control.begin_turn();
+    Runner runner(configuration->settings, configuration->connections, console, clock, run_id,
+                  run.pipelines.empty() ? nullptr : &run);
+    {
+      std::jthread reloader;
+      if (continuous) {
+        reloader = std::jthread([&](const std::stop_token& end) {
+          reload_when_asked(invocation, environment, now, *configuration, console, control, end);
+        });
+      }
+      RunReport turn = runner.run(stop, [&signal] { return signal.signal(); });
+      if (!run.pipelines.empty()) turn.started_at = run.started_at;
+      run = std::move(turn);
+    }
+    auto next = control.next();
+    if (next == nullptr) break;
+    configuration = std::move(next);
+    tell_settings(configuration->settings, configuration->connections, console);
+  }
+  run.command = invocation.command;
+  run.duration = std::chrono::duration_cast<Milliseconds>(run.finished_at - run.started_at);
+  return finish(configuration->settings, environment, console, run);
+}
+
 }  // namespace
 
 int run_sync_command(const Invocation& invocation, const Environment& environment,
                      Problems problems) {
-  const SystemClock clock;
-  const Settings settings =
-      read_settings(invocation, environment, system_config_folder, clock.wall(), problems);
-  if (!problems.empty()) return fail(problems, settings.output, environment);
+  return run_command(invocation, environment, std::move(problems));
+}
 
-  auto connections = make_connections(settings, environment);
-  if (!connections) return fail(connections.error(), settings.output, environment);
-  std::stop_source stop;
-  Console console(settings.output, environment, clock);
-  if (const auto opened = console.open(); !opened) {
-    return fail(opened.error(), settings.output, environment);
-  }
-  const StopSignal signal(actions_of(console, stop, !settings.output.log_file.empty()));
-  const std::string run_id = make_run_id(clock.wall());
-  console.run_started(run_id, settings);
-  tell_settings(settings, *connections, console);
-  SyncRunner runner(settings, *connections, console, clock, run_id);
-  RunReport run = runner.run(stop, [&signal] { return signal.signal(); });
-  return finish(settings, environment, console, run);
+int run_tail_command(const Invocation& invocation, const Environment& environment,
+                     Problems problems) {
+  return run_command(invocation, environment, std::move(problems));
 }
 
 }  // namespace sluice::cli

@@ -10,6 +10,8 @@ namespace sluice::cli {
 /// `sluice sync`: copies every selected pipeline up to its present end. Returns the exit code.
 /// `invocation.flags` already has what the environment says; `problems` is what was wrong with
 /// that.
+[[nodiscard]] int run_tail_command(const Invocation& invocation, const Environment& environment,
+                                   Problems problems);
 [[nodiscard]] int run_sync_command(const Invocation& invocation, const Environment& environment,
                                    Problems problems);
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/sync_run.hpp"
+#include "cli/runner.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
@@ -29,6 +31,15 @@ PipelineReport not_started(const PipelineSettings& pipeline) {
   return report;
 }
 
+/// False as soon as a stop is asked for.
+bool rest(Milliseconds duration, const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  never.wait_for(lock, stop, duration, [] { return false; });
+  return !stop.stop_requested();
+}
+
 /// librdkafka's own messages: mostly about connections, which the pipeline judges by itself.
 kafka::LogCallback log_of(Console& console, const std::string& pipeline) {
   return [&console, pipeline](int level, std::string_view text) {
@@ -41,38 +52,44 @@ kafka::LogCallback log_of(Console& console, const std::string& pipeline) {
 
 }  // namespace
 
-struct SyncRunner::Opened {
+struct Runner::Opened {
   std::unique_ptr<Source> source;
   std::unique_ptr<Sink> sink;
   std::unique_ptr<RejectSink> rejects;
 };
 
-SyncRunner::SyncRunner(const Settings& settings, const Connections& connections, Console& console,
-                       const Clock& clock, std::string run_id)
+Runner::Runner(const Settings& settings, const Connections& connections, Console& console,
+               const Clock& clock, std::string run_id, const RunReport* before)
     : settings_(settings),
       connections_(connections),
       console_(console),
       clock_(clock),
       run_id_(std::move(run_id)),
-      threads_(std::min(threads_max, settings.pipelines.size())),
+      threads_(settings.run.continuous ? settings.pipelines.size()
+                                       : std::min(threads_max, settings.pipelines.size())),
       memory_each_(settings.run.memory.value / std::max<size_t>(threads_, 1)) {
+  static const std::vector<PipelineResult> none;
   for (const PipelineSettings& pipeline : settings.pipelines) {
     watches_.emplace_back(console, pipeline);
+    watches_.back().counts().endless = settings.run.continuous;
     PipelineResult result;
     result.topic = pipeline.topic.value;
     result.table = pipeline.table.value;
     result.reject_sink = pipeline.reject.describe();
     if (pipeline.origin.kind == Origin::Kind::file) result.place = pipeline.origin.place();
     result.report = not_started(pipeline);
+    for (const PipelineResult& earlier : before == nullptr ? none : before->pipelines) {
+      if (earlier.report.name == pipeline.name) result.report = earlier.report;
+    }
     results_.push_back(std::move(result));
   }
 }
 
-Milliseconds SyncRunner::elapsed() const {
+Milliseconds Runner::elapsed() const {
   return std::chrono::duration_cast<Milliseconds>(clock_.now() - started_);
 }
 
-RunReport SyncRunner::run(std::stop_source stop, const std::function<int()>& signal) {
+RunReport Runner::run(std::stop_source stop, const std::function<int()>& signal) {
   RunReport run;
   run.run_id = run_id_;
   run.until = settings_.run.until;
@@ -96,12 +113,14 @@ RunReport SyncRunner::run(std::stop_source stop, const std::function<int()>& sig
   return run;
 }
 
-void SyncRunner::run_next(std::stop_source& stop, const std::function<int()>& signal) {
+void Runner::run_next(std::stop_source& stop, const std::function<int()>& signal) {
   for (size_t index = next_++; index < results_.size(); index = next_++) {
     const PipelineSettings& pipeline = settings_.pipelines[index];
     PipelineWatch& watch = watches_[index];
-    PipelineReport report = run_pipeline(pipeline, watch, stop.get_token());
-    const int code = exit_code_of(report, {settings_.run.rejects_ok, signal()});
+    PipelineReport report =
+        run_one(pipeline, watch, std::move(results_[index].report), stop.get_token());
+    const int code =
+        exit_code_of(report, {settings_.run.rejects_ok, signal(), settings_.run.continuous});
     watch.finished(report, code);
     if (report.error) console_.error(*report.error, pipeline.name, results_[index].place);
     const bool stops_others = report.error.has_value() && settings_.run.fail_fast;
@@ -111,36 +130,77 @@ void SyncRunner::run_next(std::stop_source& stop, const std::function<int()>& si
   }
 }
 
-PipelineReport SyncRunner::run_pipeline(const PipelineSettings& pipeline, PipelineWatch& watch,
-                                        const std::stop_token& stop) {
-  PipelineReport unstarted = not_started(pipeline);
+PipelineReport Runner::run_one(const PipelineSettings& pipeline, PipelineWatch& watch,
+                               PipelineReport report, const std::stop_token& stop) {
+  constexpr Milliseconds wait_first{1000};
+  constexpr Milliseconds wait_max{30'000};
+  const TimePoint began = clock_.now();
+  const Milliseconds earlier = report.duration;
+  Milliseconds wait = wait_first;
+  for (int vain = 0;; ++vain) {
+    const uint64_t inserted = report.counts.inserted;
+    report = attempt(pipeline, watch, report, stop);
+    report.duration = earlier + std::chrono::duration_cast<Milliseconds>(clock_.now() - began);
+    if (report.counts.inserted != inserted) {
+      vain = 0;
+      wait = wait_first;
+    }
+    if (stop.stop_requested() || !starts_again(pipeline, report, vain)) return report;
+    console_.warning(
+        pipeline.name, report.error->slug,
+        fmt::format("{}; starting again in {}", report.error->message, short_duration(wait)));
+    if (!rest(wait, stop)) {
+      report.error.reset();
+      report.interrupted = true;
+      return report;
+    }
+    wait = std::min(wait * 2, wait_max);
+  }
+}
+
+/// A run without an end waits for what is away for as long as it takes; lost offsets that are to be
+/// passed over are passed at the start.
+bool Runner::starts_again(const PipelineSettings& pipeline, const PipelineReport& report,
+                          int vain) const {
+  constexpr int vain_max = 5;
+  if (!report.error) return false;
+  switch (report.error->code) {
+    case Errc::unavailable:
+      return settings_.run.continuous && settings_.run.retry_time_max.value.count() == 0;
+    case Errc::data_loss:
+      return pipeline.on_gap.value == OnGap::go_on && vain < vain_max;
+    default:
+      return false;
+  }
+}
+
+PipelineReport Runner::attempt(const PipelineSettings& pipeline, PipelineWatch& watch,
+                               const PipelineReport& before, const std::stop_token& stop) {
+  PipelineReport unstarted = before;
+  unstarted.error.reset();
   unstarted.interrupted = stop.stop_requested();
   unstarted.limit_reached = settings_.run.duration_max && elapsed() >= *settings_.run.duration_max;
   if (unstarted.interrupted || unstarted.limit_reached) return unstarted;
   watch.counts().phase = Phase::starting;
-  const TimePoint began = clock_.now();
   auto opened = open(pipeline, watch);
   if (!opened) {
-    PipelineReport failed = not_started(pipeline);
-    failed.error = std::move(opened).error();
-    failed.duration = std::chrono::duration_cast<Milliseconds>(clock_.now() - began);
-    return failed;
+    unstarted.error = std::move(opened).error();
+    return unstarted;
   }
   CountingSink sink(*opened->sink, watch.counts().batches_in_flight);
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
-  PipelineReport report = run_sync(options_of(pipeline), ports, stop);
+  PipelineReport report = sluice::run_pipeline(options_of(pipeline, before), ports, stop);
   report.name = pipeline.name;
   return report;
 }
 
-kafka::ClusterOptions SyncRunner::cluster_of(const PipelineSettings& pipeline) const {
+kafka::ClusterOptions Runner::cluster_of(const PipelineSettings& pipeline) const {
   kafka::ClusterOptions cluster = connections_.cluster;
   cluster.log = log_of(console_, pipeline.name);
   return cluster;
 }
 
-Result<SyncRunner::Opened> SyncRunner::open(const PipelineSettings& pipeline,
-                                            PipelineWatch& watch) {
+Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWatch& watch) {
   const kafka::ClusterOptions cluster = cluster_of(pipeline);
   kafka::SourceOptions source;
   source.topic = pipeline.topic.value;
@@ -160,8 +220,8 @@ Result<SyncRunner::Opened> SyncRunner::open(const PipelineSettings& pipeline,
   return opened;
 }
 
-Result<std::unique_ptr<Sink>> SyncRunner::open_sink(const PipelineSettings& pipeline,
-                                                    PipelineWatch& watch) {
+Result<std::unique_ptr<Sink>> Runner::open_sink(const PipelineSettings& pipeline,
+                                                PipelineWatch& watch) {
   clickhouse::SinkOptions options;
   options.database = pipeline.database();
   options.table = pipeline.table_name();
@@ -178,7 +238,8 @@ Result<std::unique_ptr<Sink>> SyncRunner::open_sink(const PipelineSettings& pipe
   }
 }
 
-PipelineOptions SyncRunner::options_of(const PipelineSettings& pipeline) const {
+PipelineOptions Runner::options_of(const PipelineSettings& pipeline,
+                                   const PipelineReport& before) const {
   const RunSettings& run = settings_.run;
   PipelineOptions options;
   options.name = pipeline.name;
@@ -195,6 +256,12 @@ PipelineOptions SyncRunner::options_of(const PipelineSettings& pipeline) const {
   options.decode.unknown_fields = pipeline.unknown_fields.value;
   options.decode.nulls = pipeline.nulls.value;
   options.unavailable_max = run.retry_time_max.value;
+  options.continuous = run.continuous;
+  options.idle_max = run.idle_max;
+  options.drain_timeout = run.drain_timeout.value;
+  options.stall_timeout = run.stall_timeout.value;
+  options.on_gap = pipeline.on_gap.value;
+  options.before = &before;
   // The limit is the run's: pipelines that had to wait for their turn have less of it.
   if (run.duration_max)
     options.duration_max = std::max(*run.duration_max - elapsed(), Milliseconds(1));

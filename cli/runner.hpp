@@ -16,13 +16,15 @@
 
 namespace sluice::cli {
 
-/// Runs the pipelines of a `sync`, each on a thread of its own, at most eight at once. One that
-/// fails leaves the others alone, unless --fail-fast.
-class SyncRunner {
+/// Runs pipelines, each on a thread of its own; of those that end, at most eight at once. One that
+/// fails leaves the others alone, unless --fail-fast. One without an end is started again when
+/// Kafka or ClickHouse are away at a moment that cannot be waited out within it.
+class Runner {
  public:
-  /// Everything given outlives the runner.
-  SyncRunner(const Settings& settings, const Connections& connections, Console& console,
-             const Clock& clock, std::string run_id);
+  /// Everything given outlives the runner. `before` is what the same pipelines did in an earlier
+  /// turn of this run.
+  Runner(const Settings& settings, const Connections& connections, Console& console,
+         const Clock& clock, std::string run_id, const RunReport* before = nullptr);
 
   /// `signal` says which signal asked to stop, 0 for none.
   [[nodiscard]] RunReport run(std::stop_source stop, const std::function<int()>& signal);
@@ -31,12 +33,17 @@ class SyncRunner {
   struct Opened;
 
   void run_next(std::stop_source& stop, const std::function<int()>& signal);
-  [[nodiscard]] PipelineReport run_pipeline(const PipelineSettings& pipeline, PipelineWatch& watch,
-                                            const std::stop_token& stop);
+  [[nodiscard]] PipelineReport run_one(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                       PipelineReport report, const std::stop_token& stop);
+  [[nodiscard]] PipelineReport attempt(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                       const PipelineReport& before, const std::stop_token& stop);
+  [[nodiscard]] bool starts_again(const PipelineSettings& pipeline, const PipelineReport& report,
+                                  int vain) const;
   [[nodiscard]] Result<Opened> open(const PipelineSettings& pipeline, PipelineWatch& watch);
   [[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const PipelineSettings& pipeline,
                                                         PipelineWatch& watch);
-  [[nodiscard]] PipelineOptions options_of(const PipelineSettings& pipeline) const;
+  [[nodiscard]] PipelineOptions options_of(const PipelineSettings& pipeline,
+                                           const PipelineReport& before) const;
   [[nodiscard]] kafka::ClusterOptions cluster_of(const PipelineSettings& pipeline) const;
   [[nodiscard]] Milliseconds elapsed() const;
 
