@@ -10,6 +10,7 @@
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
+#include "cli/monitor.hpp"
 #include "cli/report.hpp"
 #include "cli/settings.hpp"
 #include "cli/stop_signal.hpp"
@@ -68,14 +69,22 @@ void tell_settings(const Settings& settings, const Connections& connections, Con
   for (const std::string& text : connections.warnings) console.warning("", "secret-file", text);
 }
 
-SignalActions actions_of(Console& console, std::stop_source& stop, bool log_to_file) {
+SignalActions actions_of(Console& console, Monitor& monitor, std::stop_source& stop,
+                         bool log_to_file) {
   SignalActions actions;
-  actions.stop = [&console, &stop](int) {
+  actions.stop = [&console, &monitor, &stop](int) {
     console.stopping();
+    monitor.stopping();
     stop.request_stop();
   };
   actions.before_exit = [&console] { console.restore(); };
-  if (log_to_file) actions.hang_up = [&console] { console.reopen_log(); };
+  actions.show_status = [&monitor] { monitor.show_status(); };
+  if (!log_to_file) return actions;
+  actions.hang_up = [&console, &monitor] {
+    monitor.reloading();
+    console.reopen_log();
+    monitor.reloaded();
+  };
   return actions;
 }
 
@@ -112,11 +121,15 @@ int run_sync_command(const Invocation& invocation, const Environment& environmen
   if (const auto opened = console.open(); !opened) {
     return fail(opened.error(), settings.output, environment);
   }
-  const StopSignal signal(actions_of(console, stop, !settings.output.log_file.empty()));
   const std::string run_id = make_run_id(clock.wall());
+  Monitor monitor(settings, environment, console, clock, run_id);
+  const StopSignal signal(actions_of(console, monitor, stop, !settings.output.log_file.empty()));
+  if (const auto started = monitor.start(); !started) {
+    return fail(started.error(), settings.output, environment);
+  }
   console.run_started(run_id, settings);
   tell_settings(settings, *connections, console);
-  SyncRunner runner(settings, *connections, console, clock, run_id);
+  SyncRunner runner(settings, *connections, console, monitor, clock, run_id);
   RunReport run = runner.run(stop, [&signal] { return signal.signal(); });
   return finish(settings, environment, console, run);
 }

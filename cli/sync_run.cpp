@@ -48,7 +48,7 @@ struct SyncRunner::Opened {
 };
 
 SyncRunner::SyncRunner(const Settings& settings, const Connections& connections, Console& console,
-                       const Clock& clock, std::string run_id)
+                       Monitor& monitor, const Clock& clock, std::string run_id)
     : settings_(settings),
       connections_(connections),
       console_(console),
@@ -56,8 +56,9 @@ SyncRunner::SyncRunner(const Settings& settings, const Connections& connections,
       run_id_(std::move(run_id)),
       threads_(std::min(threads_max, settings.pipelines.size())),
       memory_each_(settings.run.memory.value / std::max<size_t>(threads_, 1)) {
-  for (const PipelineSettings& pipeline : settings.pipelines) {
-    watches_.emplace_back(console, pipeline);
+  for (size_t index = 0; index < settings.pipelines.size(); ++index) {
+    const PipelineSettings& pipeline = settings.pipelines[index];
+    watches_.emplace_back(console, pipeline, monitor.pipelines()[index].meter);
     PipelineResult result;
     result.topic = pipeline.topic.value;
     result.table = pipeline.table.value;
@@ -118,6 +119,7 @@ PipelineReport SyncRunner::run_pipeline(const PipelineSettings& pipeline, Pipeli
   unstarted.limit_reached = settings_.run.duration_max && elapsed() >= *settings_.run.duration_max;
   if (unstarted.interrupted || unstarted.limit_reached) return unstarted;
   watch.counts().phase = Phase::starting;
+  watch.meter().opening();
   const TimePoint began = clock_.now();
   auto opened = open(pipeline, watch);
   if (!opened) {
@@ -126,7 +128,7 @@ PipelineReport SyncRunner::run_pipeline(const PipelineSettings& pipeline, Pipeli
     failed.duration = std::chrono::duration_cast<Milliseconds>(clock_.now() - began);
     return failed;
   }
-  CountingSink sink(*opened->sink, watch.counts().batches_in_flight);
+  CountingSink sink(*opened->sink, watch);
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
   PipelineReport report = run_sync(options_of(pipeline), ports, stop);
   report.name = pipeline.name;
@@ -170,6 +172,7 @@ Result<std::unique_ptr<Sink>> SyncRunner::open_sink(const PipelineSettings& pipe
   for (size_t index = 0;; ++index) {
     const clickhouse::ServerOptions& server = connections_.servers[index];
     auto sink = clickhouse::open_sink(server, options, watch, clock_);
+    watch.meter().server(server.url, sink.ok() || sink.error().code != Errc::unavailable);
     const bool last = index + 1 == connections_.servers.size();
     if (sink.ok() || last || sink.error().code != Errc::unavailable) return sink;
     console_.warning(

@@ -10,6 +10,7 @@
 
 #include "cli/connections.hpp"
 #include "cli/console.hpp"
+#include "cli/monitor.hpp"
 #include "cli/report.hpp"
 #include "cli/settings.hpp"
 #include "cli/watch.hpp"
@@ -22,7 +23,7 @@ class SyncRunner {
  public:
   /// Everything given outlives the runner.
   SyncRunner(const Settings& settings, const Connections& connections, Console& console,
-             const Clock& clock, std::string run_id);
+             Monitor& monitor, const Clock& clock, std::string run_id);
 
   /// `signal` says which signal asked to stop, 0 for none.
   [[nodiscard]] RunReport run(std::stop_source stop, const std::function<int()>& signal);
