@@ -64,7 +64,7 @@ std::optional<uint64_t> PipelineFacts::lag() const {
     sum += lag.value_or(0);
   }
   if (known) return sum;
-  if (!turned_at) return std::nullopt;
+  if (target == 0) return std::nullopt;
   return target > passed ? target - passed : 0;
 }
 
