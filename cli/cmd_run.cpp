@@ -9,6 +9,7 @@
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
+#include "cli/monitor.hpp"
 #include "cli/reload.hpp"
 #include "cli/report.hpp"
 #include "cli/runner.hpp"
@@ -75,10 +76,13 @@ SignalActions actions_of(Console& console, RunControl& control, bool continuous,
     control.stop();
   };
   actions.before_exit = [&console] { console.restore(); };
+  actions.show_status = [&control] { control.tell(&Monitor::show_status); };
   if (!continuous && !log_to_file) return actions;
-  actions.hang_up = [&console, &control] {
+  actions.hang_up = [&console, &control, continuous] {
+    control.tell(&Monitor::reloading);
     console.reopen_log();
-    control.ask_reload();
+    if (continuous) return control.ask_reload();
+    control.tell(&Monitor::reloaded);
   };
   return actions;
 }
@@ -98,7 +102,10 @@ void reload_when_asked(const Invocation& invocation, const Environment& environm
                     "", "");
     } else if (same_effect(present, *next)) {
       console.note("configuration reloaded: nothing changed");
-    } else {
+    }
+    control.tell(&Monitor::config_read, next != nullptr);
+    control.tell(&Monitor::reloaded);
+    if (next != nullptr && !same_effect(present, *next)) {
       console.note("configuration reloaded: the pipelines start again with it");
       return control.change(std::move(next));
     }
@@ -140,13 +147,21 @@ int run_command(const Invocation& invocation, const Environment& environment, Pr
   }
   const StopSignal signal(actions_of(console, control, continuous, !output.log_file.empty()));
   const std::string run_id = make_run_id(now);
-  console.run_started(run_id, invocation.command, configuration->settings);
-  tell_settings(configuration->settings, configuration->connections, console);
   RunReport run;
   while (true) {
-    const std::stop_source stop = control.begin_turn();
-    Runner runner(configuration->settings, configuration->connections, console, clock, run_id,
-                  run.pipelines.empty() ? nullptr : &run);
+    Monitor monitor(configuration->settings, environment, console, clock, run_id);
+    const std::stop_source stop = control.begin_turn(monitor);
+    const auto started = monitor.start();
+    const bool first = run.pipelines.empty();
+    if (!started && first) {
+      control.end_turn();
+      return fail(started.error(), output, environment);
+    }
+    if (!started) console.error(started.error(), "", "");
+    if (first) console.run_started(run_id, invocation.command, configuration->settings);
+    tell_settings(configuration->settings, configuration->connections, console);
+    Runner runner(configuration->settings, configuration->connections, console, monitor, clock,
+                  run_id, first ? nullptr : &run);
     {
       std::jthread reloader;
       if (continuous) {
@@ -155,13 +170,13 @@ int run_command(const Invocation& invocation, const Environment& environment, Pr
         });
       }
       RunReport turn = runner.run(stop, [&signal] { return signal.signal(); });
-      if (!run.pipelines.empty()) turn.started_at = run.started_at;
+      if (!first) turn.started_at = run.started_at;
       run = std::move(turn);
     }
+    control.end_turn();
     auto next = control.next();
     if (next == nullptr) break;
     configuration = std::move(next);
-    tell_settings(configuration->settings, configuration->connections, console);
   }
   run.command = invocation.command;
   run.duration = std::chrono::duration_cast<Milliseconds>(run.finished_at - run.started_at);

@@ -85,6 +85,9 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"log-format", 0, "FORMAT", "auto, text, json (default auto)", everywhere, shown},
     {"log-file", 0, "FILE", "log there instead of stderr; opened again on SIGHUP", everywhere,
      shown},
+    {"metrics-listen", 0, "ADDRESS",
+     "serve /metrics, /healthz, /readyz and /status: HOST:PORT, unix:PATH, or none", everywhere,
+     shown},
 
     {"no-input", 0, "", "never read from a terminal", everywhere, other},
     {"yes", 'y', "", "answer yes to every question (sync asks none so far)", everywhere, other,

@@ -28,17 +28,26 @@ bool same_effect(const Configuration& a, const Configuration& b) {
          x.allow_unsafe_properties == y.allow_unsafe_properties &&
          x.allow_plaintext_auth == y.allow_plaintext_auth &&
          a.connections.servers == b.connections.servers &&
-         a.settings.pipelines == b.settings.pipelines && a.settings.run == b.settings.run;
+         a.settings.pipelines == b.settings.pipelines &&
+         a.settings.output.metrics_listen == b.settings.output.metrics_listen &&
+         a.settings.run == b.settings.run;
 }
 
-std::stop_source RunControl::begin_turn() {
+std::stop_source RunControl::begin_turn(Monitor& monitor) {
   const std::lock_guard lock(mutex_);
+  monitor_ = &monitor;
   turn_ = std::stop_source();
   if (stopping_) turn_.request_stop();
   return turn_;
 }
 
+void RunControl::end_turn() {
+  const std::lock_guard lock(mutex_);
+  monitor_ = nullptr;
+}
+
 void RunControl::stop() {
+  tell(&Monitor::stopping);
   std::stop_source turn(std::nostopstate);
   {
     const std::lock_guard lock(mutex_);

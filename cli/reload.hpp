@@ -8,6 +8,7 @@
 #include <stop_token>
 
 #include "cli/connections.hpp"
+#include "cli/monitor.hpp"
 #include "cli/settings.hpp"
 
 namespace sluice::cli {
@@ -31,8 +32,16 @@ struct Configuration {
 /// configuration; a signal ends the turn, and the next one begins or does not. Thread-safe.
 class RunControl {
  public:
-  /// A turn begins; its stop source. Already stopped when the run is to end.
-  [[nodiscard]] std::stop_source begin_turn();
+  /// A turn begins; its stop source. Already stopped when the run is to end. `monitor` shows it
+  /// until end_turn().
+  [[nodiscard]] std::stop_source begin_turn(Monitor& monitor);
+  void end_turn();
+  /// Tells the monitor of the present turn; nothing between two turns.
+  template <class... Arguments>
+  void tell(void (Monitor::*function)(Arguments...), Arguments... arguments) {
+    const std::lock_guard lock(mutex_);
+    if (monitor_ != nullptr) (monitor_->*function)(arguments...);
+  }
   /// The run is to end.
   void stop();
   /// The next turn has this configuration; the present one ends.
@@ -51,6 +60,7 @@ class RunControl {
   bool reload_asked_ = false;
   bool stopping_ = false;
   std::stop_source turn_;
+  Monitor* monitor_ = nullptr;
   std::unique_ptr<Configuration> next_;
 };
 

@@ -59,7 +59,7 @@ struct Runner::Opened {
 };
 
 Runner::Runner(const Settings& settings, const Connections& connections, Console& console,
-               const Clock& clock, std::string run_id, const RunReport* before)
+               Monitor& monitor, const Clock& clock, std::string run_id, const RunReport* before)
     : settings_(settings),
       connections_(connections),
       console_(console),
@@ -69,8 +69,9 @@ Runner::Runner(const Settings& settings, const Connections& connections, Console
                                        : std::min(threads_max, settings.pipelines.size())),
       memory_each_(settings.run.memory.value / std::max<size_t>(threads_, 1)) {
   static const std::vector<PipelineResult> none;
-  for (const PipelineSettings& pipeline : settings.pipelines) {
-    watches_.emplace_back(console, pipeline);
+  for (size_t index = 0; index < settings.pipelines.size(); ++index) {
+    const PipelineSettings& pipeline = settings.pipelines[index];
+    watches_.emplace_back(console, pipeline, monitor.pipelines()[index].meter);
     watches_.back().counts().endless = settings.run.continuous;
     PipelineResult result;
     result.topic = pipeline.topic.value;
@@ -182,12 +183,13 @@ PipelineReport Runner::attempt(const PipelineSettings& pipeline, PipelineWatch& 
   unstarted.limit_reached = settings_.run.duration_max && elapsed() >= *settings_.run.duration_max;
   if (unstarted.interrupted || unstarted.limit_reached) return unstarted;
   watch.counts().phase = Phase::starting;
+  watch.meter().opening();
   auto opened = open(pipeline, watch);
   if (!opened) {
     unstarted.error = std::move(opened).error();
     return unstarted;
   }
-  CountingSink sink(*opened->sink, watch.counts().batches_in_flight);
+  CountingSink sink(*opened->sink, watch);
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
   PipelineReport report = sluice::run_pipeline(options_of(pipeline, before), ports, stop);
   report.name = pipeline.name;
@@ -230,6 +232,7 @@ Result<std::unique_ptr<Sink>> Runner::open_sink(const PipelineSettings& pipeline
   for (size_t index = 0;; ++index) {
     const clickhouse::ServerOptions& server = connections_.servers[index];
     auto sink = clickhouse::open_sink(server, options, watch, clock_);
+    watch.meter().server(server.url, sink.ok() || sink.error().code != Errc::unavailable);
     const bool last = index + 1 == connections_.servers.size();
     if (sink.ok() || last || sink.error().code != Errc::unavailable) return sink;
     console_.warning(

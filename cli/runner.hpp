@@ -10,6 +10,7 @@
 
 #include "cli/connections.hpp"
 #include "cli/console.hpp"
+#include "cli/monitor.hpp"
 #include "cli/report.hpp"
 #include "cli/settings.hpp"
 #include "cli/watch.hpp"
@@ -24,7 +25,8 @@ class Runner {
   /// Everything given outlives the runner. `before` is what the same pipelines did in an earlier
   /// turn of this run.
   Runner(const Settings& settings, const Connections& connections, Console& console,
-         const Clock& clock, std::string run_id, const RunReport* before = nullptr);
+         Monitor& monitor, const Clock& clock, std::string run_id,
+         const RunReport* before = nullptr);
 
   /// `signal` says which signal asked to stop, 0 for none.
   [[nodiscard]] RunReport run(std::stop_source stop, const std::function<int()>& signal);

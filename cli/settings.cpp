@@ -43,17 +43,19 @@ void check_version(TableReader& reader) {
   }
 }
 
-void read_observe(const ConfigValue& table, bool flag_given, OutputSettings& out,
+void read_observe(const ConfigValue& table, const FlagValues& flags, OutputSettings& out,
                   Problems& problems) {
   TableReader reader(table, "observe", problems);
-  reader.later("metrics_listen");
+  OutputSettings of_file;
+  read_metrics_listen(reader, "metrics_listen", of_file, problems);
   Setting<LogFormat> format{LogFormat::automatic, {}};
   reader.choice<LogFormat>(
       "log_format",
       {{"auto", LogFormat::automatic}, {"text", LogFormat::text}, {"json", LogFormat::json}},
       format);
   reader.finish();
-  if (!flag_given) out.log_format = format.value;
+  if (!flags.has("log-format")) out.log_format = format.value;
+  if (!flags.has("metrics-listen")) out.metrics_listen = std::move(of_file.metrics_listen);
 }
 
 void warn_about_trust(Settings& settings) {
@@ -154,7 +156,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
     read_clickhouse(*clickhouse, settings.clickhouse, problems);
   }
   if (const ConfigValue* observe = reader.table("observe")) {
-    read_observe(*observe, flags.has("log-format"), settings.output, problems);
+    read_observe(*observe, flags, settings.output, problems);
   }
   reader.later("registry");
   reader.later("destinations");

@@ -9,6 +9,7 @@
 #include "cli/config_file.hpp"
 #include "cli/environment.hpp"
 #include "cli/flags.hpp"
+#include "cli/listen_address.hpp"
 #include "cli/origin.hpp"
 #include "cli/problem.hpp"
 #include "cli/secret.hpp"
@@ -121,6 +122,7 @@ struct OutputSettings {
   Setting<ColorMode> color{ColorMode::automatic, {}};
   LogFormat log_format = LogFormat::automatic;
   std::string log_file;
+  std::optional<ListenAddress> metrics_listen;
   bool quiet = false;
   int verbosity = 0;  ///< 0 … 3
   bool annotations = false;

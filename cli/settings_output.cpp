@@ -48,6 +48,18 @@ ConfigValue flags_as_table(const FlagValues& flags) {
   return table;
 }
 
+void read_metrics_listen(TableReader& reader, std::string_view key, OutputSettings& out,
+                         Problems& problems) {
+  Setting<std::string> address;
+  reader.text(key, address);
+  if (address.origin.kind == Origin::Kind::built_in) return;
+  out.metrics_listen = parse_listen_address(address.value);
+  if (out.metrics_listen || address.value == "none") return;
+  problems.add(address.origin,
+               fmt::format("'{}' is no address to listen on", escape_control(address.value, 200)),
+               "write it like 127.0.0.1:9464, [::]:9464, unix:/run/sluice.sock, or none");
+}
+
 OutputSettings read_output_settings(const FlagValues& flags, const Environment& environment,
                                     Problems& problems) {
   OutputSettings out;
@@ -86,6 +98,7 @@ OutputSettings read_output_settings(const FlagValues& flags, const Environment& 
   Setting<std::string> log_file;
   reader.text("log-file", log_file);
   out.log_file = log_file.value;
+  read_metrics_listen(reader, "metrics-listen", out, problems);
   read_summary_files(flags, out, problems);
   read_verbosity(flags, out, problems);
   read_annotations(reader, environment, out);

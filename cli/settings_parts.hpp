@@ -20,6 +20,10 @@ void overlay_kafka(const FlagValues& flags, const Environment& environment, Conf
 void read_kafka(const ConfigValue& table, bool allow_unsafe, KafkaSettings& out,
                 Problems& problems);
 
+/// Reads an address to serve metrics on; "none" is none.
+void read_metrics_listen(TableReader& reader, std::string_view key, OutputSettings& out,
+                         Problems& problems);
+
 /// What other programs' variables say (CLICKHOUSE_USER …): below everything of our own.
 void underlay_clickhouse(const Environment& environment, ConfigValue& root);
 void overlay_clickhouse(const FlagValues& flags, const Environment& environment, ConfigValue& root,

@@ -16,6 +16,7 @@ struct SignalActions {
   std::function<void(int)> stop;      ///< first SIGINT or SIGTERM: finish and end
   std::function<void()> before_exit;  ///< second one: last thing before _exit()
   std::function<void()> hang_up;      ///< SIGHUP; empty: left as it was
+  std::function<void()> show_status;  ///< SIGUSR1; empty: left as it was
 };
 
 /// Turns SIGINT and SIGTERM into a request to stop, and the second of them into an immediate exit

@@ -30,9 +30,21 @@ std::string compiler() {
 #endif
 }
 
+/// The second word of "librdkafka 2.0.2 [gzip …]".
+std::string second_word(const std::string& line) {
+  const size_t first = line.find(' ') + 1;
+  return line.substr(first, line.find(' ', first) - first);
+}
+
 }  // namespace
 
 std::string_view version_number() { return SLUICE_VERSION; }
+
+std::string_view version_revision() { return SLUICE_REVISION; }
+
+std::string kafka_library_version() { return second_word(kafka::version_line()); }
+
+std::string curl_library_version() { return second_word(clickhouse::version_line()); }
 
 std::string version_text() {
   return fmt::format("sluice {} ({}, {}, {})\n{}\n{}\n", SLUICE_VERSION, SLUICE_REVISION,

@@ -65,6 +65,7 @@ std::string start_line(std::span<const Observer::Assignment> partitions, const S
 }
 
 void PipelineWatch::assigned(std::span<const Assignment> partitions) {
+  meter_.assigned(partitions);
   counts_.phase = Phase::running;
   const Starts starts = count_starts(partitions);
   const bool again = assigned_before_.exchange(true);
@@ -87,12 +88,14 @@ void PipelineWatch::assigned(std::span<const Assignment> partitions) {
 }
 
 void PipelineWatch::revoked(std::span<const PartitionId> partitions, bool lost) {
+  meter_.revoked(partitions, lost);
   console_.log().write(
       LogLevel::debug, lost ? "partitions lost" : "partitions revoked",
       {{"pipeline", pipeline_.name}, {"partitions", static_cast<uint64_t>(partitions.size())}});
 }
 
 void PipelineWatch::inserted(const Inserted& insert) {
+  meter_.inserted(insert);
   if (!console_.logs_inserts()) return;
   console_.log().write(LogLevel::info, "insert",
                        {{"pipeline", pipeline_.name},
@@ -105,24 +108,24 @@ void PipelineWatch::inserted(const Inserted& insert) {
                         {"offsets", std::string(insert.label)}});
 }
 
-void PipelineWatch::retrying(const Insert& insert, uint32_t attempt, Milliseconds wait,
-                             const Error& error) {
-  const std::string text = escape_control(error.message);
+void PipelineWatch::retrying(const Retrying& attempt) {
+  meter_.retrying(attempt);
+  const std::string text = escape_control(attempt.error.message);
   console_.event({{"type", "warning"},
                   {"slug", "insert-retried"},
                   {"pipeline", pipeline_.name},
                   {"message", valid_utf8(text)},
-                  {"attempt", attempt},
-                  {"wait_ms", wait.count()}});
+                  {"attempt", attempt.attempt},
+                  {"wait_ms", attempt.wait.count()}});
   console_.say(fmt::format("{}  warning: insert is tried again in {}: {}", pipeline_.name,
-                           short_duration(wait), text));
+                           short_duration(attempt.wait), text));
   if (console_.human() && !console_.log().to_file()) return;
   console_.log().write(LogLevel::warning, "insert retried",
                        {{"pipeline", pipeline_.name},
-                        {"attempt", static_cast<uint64_t>(attempt)},
-                        {"wait_ms", static_cast<int64_t>(wait.count())},
-                        {"rows", insert.rows},
-                        {"offsets", insert.label},
+                        {"attempt", static_cast<uint64_t>(attempt.attempt)},
+                        {"wait_ms", static_cast<int64_t>(attempt.wait.count())},
+                        {"rows", attempt.insert.rows},
+                        {"offsets", attempt.insert.label},
                         {"error", text}});
 }
 
@@ -161,6 +164,7 @@ void PipelineWatch::rejected(const RejectedRecord& record) {
 }
 
 void PipelineWatch::committed(std::span<const CommitOutcome> offsets) {
+  meter_.committed(offsets);
   if (!console_.log().shows(LogLevel::debug)) return;
   for (const CommitOutcome& outcome : offsets) {
     const std::string result = outcome.result == CommitResult::ok       ? "ok"
@@ -179,6 +183,7 @@ void PipelineWatch::warning(std::string_view slug, std::string_view message) {
 }
 
 void PipelineWatch::finished(const PipelineReport& report, int exit_code) {
+  meter_.finished(report);
   counts_.milliseconds = report.duration.count();
   counts_.phase = report.error ? Phase::failed : report.caught_up ? Phase::done : Phase::stopped;
   const bool nothing = report.caught_up && !assigned_before_;

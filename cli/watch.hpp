@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/console.hpp"
+#include "cli/meter.hpp"
 #include "cli/progress.hpp"
 #include "cli/settings.hpp"
 #include "core/pipeline/ports.hpp"
@@ -18,37 +19,43 @@ namespace sluice::cli {
 [[nodiscard]] std::string start_line(std::span<const Observer::Assignment> partitions,
                                      const StartAt& start);
 
-/// Watches one pipeline for the console.
+/// Watches one pipeline for the console, and hands on what a meter wants to know.
 class PipelineWatch final : public Observer {
  public:
-  PipelineWatch(Console& console, const PipelineSettings& pipeline)
-      : console_(console), pipeline_(pipeline) {}
+  PipelineWatch(Console& console, const PipelineSettings& pipeline, PipelineMeter& meter)
+      : console_(console), pipeline_(pipeline), meter_(meter) {}
 
   [[nodiscard]] LiveCounts& counts() { return counts_; }
+  [[nodiscard]] PipelineMeter& meter() { return meter_; }
   void finished(const PipelineReport& report, int exit_code);
 
   void assigned(std::span<const Assignment> partitions) override;
   void revoked(std::span<const PartitionId> partitions, bool lost) override;
   void inserted(const Inserted& insert) override;
-  void retrying(const Insert& insert, uint32_t attempt, Milliseconds wait,
-                const Error& error) override;
+  void retrying(const Retrying& attempt) override;
   void rejected(const RejectedRecord& record) override;
   void committed(std::span<const CommitOutcome> offsets) override;
   void warning(std::string_view slug, std::string_view message) override;
-  void progress(const Progress& progress) override { counts_.take(progress); }
+  void state(const State& state) override { meter_.state(state); }
+  void progress(const Progress& progress) override {
+    counts_.take(progress);
+    meter_.progress(progress);
+  }
 
  private:
   Console& console_;
   const PipelineSettings& pipeline_;
+  PipelineMeter& meter_;
   LiveCounts counts_;
   std::atomic<bool> assigned_before_{false};
   std::atomic<uint64_t> rejects_told_{0};
 };
 
-/// Passes a Sink's calls on and counts the batches that are under way.
+/// Passes a Sink's calls on, counts the batches that are under way and tells what became of them.
 class CountingSink final : public Sink {
  public:
-  CountingSink(Sink& sink, std::atomic<int64_t>& under_way) : sink_(sink), under_way_(under_way) {}
+  CountingSink(Sink& sink, PipelineWatch& watch)
+      : sink_(sink), under_way_(watch.counts().batches_in_flight), meter_(watch.meter()) {}
 
   [[nodiscard]] bool has_room() const override { return sink_.has_room(); }
   void submit(const Insert& insert) override {
@@ -58,6 +65,7 @@ class CountingSink final : public Sink {
   std::vector<InsertOutcome> collect(Milliseconds wait) override {
     auto outcomes = sink_.collect(wait);
     under_way_ -= static_cast<int64_t>(outcomes.size());
+    for (const InsertOutcome& outcome : outcomes) meter_.outcome(outcome);
     return outcomes;
   }
   Result<Table> describe() override { return sink_.describe(); }
@@ -68,6 +76,7 @@ class CountingSink final : public Sink {
  private:
   Sink& sink_;
   std::atomic<int64_t>& under_way_;
+  PipelineMeter& meter_;
 };
 
 }  // namespace sluice::cli

@@ -205,6 +205,32 @@ Verdict success() { return {}; }
 
 }  // namespace
 
+RetryReason retry_reason(const HttpReply& reply, int code) {
+  if (reply.failure == TransportFailure::timeout) return RetryReason::timeout;
+  if (reply.failure != TransportFailure::none) return RetryReason::network;
+  switch (code) {
+    case 0:
+      return reply.status >= 500 ? RetryReason::http_5xx : RetryReason::other;
+    case 159:  // TIMEOUT_EXCEEDED
+    case 209:  // SOCKET_TIMEOUT
+      return RetryReason::timeout;
+    case 164:  // READONLY
+    case 242:  // TABLE_IS_READ_ONLY
+      return RetryReason::readonly;
+    case 173:  // CANNOT_ALLOCATE_MEMORY
+    case 241:  // MEMORY_LIMIT_EXCEEDED
+      return RetryReason::memory;
+    case 198:  // DNS_ERROR
+    case 210:  // NETWORK_ERROR
+    case 279:  // ALL_CONNECTION_TRIES_FAILED
+      return RetryReason::network;
+    case 252:
+      return RetryReason::too_many_parts;
+    default:
+      return RetryReason::other;
+  }
+}
+
 Verdict judge_insert(const HttpReply& reply, const Insert& insert, const Target& target) {
   if (reply.failure != TransportFailure::none) return judge_failure(reply, target);
   if (const auto exception = find_exception(reply)) {

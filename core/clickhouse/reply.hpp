@@ -23,10 +23,14 @@ struct Target {
 /// One attempt, judged.
 struct Verdict {
   Attempt attempt;
-  int code = 0;                 ///< ClickHouse's exception code, 0 when there was none
-  std::optional<uint64_t> row;  ///< the row it blames, 0-based within the insert
-  Error error;                  ///< of everything but success
+  int code = 0;                             ///< ClickHouse's exception code, 0 when there was none
+  std::optional<uint64_t> row;              ///< the row it blames, 0-based within the insert
+  Error error;                              ///< of everything but success
+  RetryReason reason = RetryReason::other;  ///< of an INSERT that is tried again
 };
+
+/// Why an answer that leads to another attempt does so; `code` is the exception it was judged by.
+[[nodiscard]] RetryReason retry_reason(const HttpReply& reply, int code);
 
 /// Judges the answer to an INSERT. Success is only: HTTP 200, arrived whole, with a ClickHouse
 /// header, without an exception header, and with an empty body.

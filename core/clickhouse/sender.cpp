@@ -71,7 +71,12 @@ InsertOutcome Sender::deliver(const Task& task, const std::stop_token& stop) {
         conclude(decision.next, std::move(verdict), started, outcome);
         break;
       }
-      observer_.retrying(insert, retry.attempts(), decision.wait, verdict.error);
+      observer_.retrying({.insert = insert,
+                          .attempt = retry.attempts(),
+                          .wait = decision.wait,
+                          .reason = verdict.reason,
+                          .exception_code = verdict.code,
+                          .error = verdict.error});
       // A server that is back is back for all; one that is overloaded is spared by each.
       const bool own_wait = verdict.attempt.kind == AttemptClass::retry_slow ||
                             verdict.attempt.kind == AttemptClass::resend_once;
@@ -122,7 +127,9 @@ Verdict Sender::attempt(const Insert& insert, const Body& body, uint32_t number,
   const HttpReply reply = client_.post(request, stop);
   outcome.send_time = between(begin, clock_.now());
   outcome.wire_bytes = body.bytes;
-  return judge_insert(reply, insert, options_.target);
+  Verdict verdict = judge_insert(reply, insert, options_.target);
+  verdict.reason = retry_reason(reply, verdict.code);
+  return verdict;
 }
 
 void Sender::conclude(Retry::Next next, Verdict verdict, TimePoint started,

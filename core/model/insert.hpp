@@ -21,8 +21,8 @@ enum class InsertFormat : uint8_t { native, json_each_row };
 ///   FROM input('v0 …, v1 …, m1 UInt8') FORMAT Native
 /// Body column names are the table's own when nothing is flagged, else v0, v1, m1, … by position.
 struct InsertColumn {
-  std::string name;                ///< in the table
-  std::string type;                ///< in the body (DataType::wire_name); the server casts it
+  std::string name;  ///< in the table
+  std::string type;  ///< in the body (DataType::wire_name); the server casts it
   bool flagged = false;
   std::string default_expression;  ///< of a flagged column
 };
@@ -35,12 +35,26 @@ struct Insert {
   uint64_t id = 0;
   std::string token;  ///< insert_deduplication_token: 128 random bits, text
   InsertFormat format = InsertFormat::native;
-  std::vector<InsertColumn> columns;      ///< empty for json_each_row: no column list
-  std::vector<std::string_view> pieces;   ///< the body, in order, uncompressed
+  std::vector<InsertColumn> columns;     ///< empty for json_each_row: no column list
+  std::vector<std::string_view> pieces;  ///< the body, in order, uncompressed
   uint64_t rows = 0;
   uint64_t bytes = 0;  ///< sum of pieces
   std::string label;   ///< "topic[partition] [first,next) …" for logs
 };
+
+/// Why an attempt of an INSERT is made again: the closed set that labels metrics.
+enum class RetryReason : uint8_t {
+  network,         ///< no connection, or one that broke
+  timeout,         ///< no answer in time
+  too_many_parts,  ///< ClickHouse cannot merge as fast as we insert
+  memory,          ///< ClickHouse has none left
+  readonly,        ///< the table or the user may only read at the moment
+  http_5xx,        ///< a proxy's or server's failure without an exception of ClickHouse's
+  other,
+};
+
+/// "network", "timeout", …: the word used in metrics.
+[[nodiscard]] std::string_view to_string(RetryReason reason);
 
 /// What became of an Insert, after all retries.
 struct InsertOutcome {
@@ -54,8 +68,8 @@ struct InsertOutcome {
   };
   uint64_t id = 0;
   Kind kind = Kind::failed;
-  uint64_t row = 0;     ///< of refused_row: 0-based within the insert
-  Error error;          ///< of everything but `inserted`
+  uint64_t row = 0;  ///< of refused_row: 0-based within the insert
+  Error error;       ///< of everything but `inserted`
   int exception_code = 0;
   uint32_t attempts = 0;
   bool ambiguous = false;     ///< an attempt before may have landed

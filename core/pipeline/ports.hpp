@@ -190,6 +190,15 @@ class Observer {
     int64_t oldest_timestamp_ms = -1;
     int64_t newest_timestamp_ms = -1;
   };
+  /// An attempt of an INSERT failed and is made again.
+  struct Retrying {
+    const Insert& insert;
+    uint32_t attempt = 0;  ///< that failed, from 1
+    Milliseconds wait{0};
+    RetryReason reason = RetryReason::other;
+    int exception_code = 0;  ///< ClickHouse's, 0 when it gave none
+    const Error& error;
+  };
   struct Progress {
     Counts counts;
     uint64_t target = 0;  ///< records between start and end, an upper bound; 0 when unknown
@@ -216,8 +225,7 @@ class Observer {
   virtual void assigned(std::span<const Assignment> /*partitions*/) {}
   virtual void revoked(std::span<const PartitionId> /*partitions*/, bool /*lost*/) {}
   virtual void inserted(const Inserted& /*insert*/) {}
-  virtual void retrying(const Insert& /*insert*/, uint32_t /*attempt*/, Milliseconds /*wait*/,
-                        const Error& /*error*/) {}
+  virtual void retrying(const Retrying& /*attempt*/) {}
   virtual void rejected(const RejectedRecord& /*record*/) {}
   virtual void committed(std::span<const CommitOutcome> /*offsets*/) {}
   virtual void warning(std::string_view /*slug*/, std::string_view /*message*/) {}

@@ -13,7 +13,7 @@ namespace sluice::cli {
 
 /// Compares text with tests/golden/NAME; SLUICE_UPDATE_GOLDEN=1 writes the file instead.
 inline void expect_golden(const std::string& name, const std::string& text) {
-  const auto path = std::filesystem::path(__FILE__).parent_path() / ".." / ".." / "golden" / name;
+  const auto path = std::filesystem::path(SLUICE_GOLDEN) / name;
   if (std::getenv("SLUICE_UPDATE_GOLDEN") != nullptr) {
     std::ofstream(path) << text;
     return;

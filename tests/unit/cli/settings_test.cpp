@@ -248,15 +248,26 @@ TEST_F(SettingsTest, SyntaxErrorsHaveLineAndColumn) {
 TEST_F(SettingsTest, ValuesOfLaterVersionsAreRefusedWithThatWord) {
   for (const char* line :
        {"format = \"avro\"", "format = { type = \"protobuf\" }", "mode = \"full\"",
-        "write = \"overwrite\"", "delivery = \"exactly-once\"", "on_gap = \"continue\"",
+        "write = \"overwrite\"", "delivery = \"exactly-once\"",
         "map = { a = \"/a\" }", "columns = { a = \"$offset\" }", "topics_regex = \"^a\"",
         "tags = [\"x\"]", "destination = \"other\"", "key = [\"id\"]",
         "unknown_fields = { into = \"extra\" }", "[registry]\nurl = \"http://r\"",
-        "[destinations.x]\nurl = \"http://r\"", "[observe]\nmetrics_listen = \"127.0.0.1:9464\""}) {
+        "[destinations.x]\nurl = \"http://r\""}) {
     const std::string text = wrong(std::string(minimal) + line + "\n");
     EXPECT_NE(text.find("later version of sluice"), std::string::npos) << line << "\n" << text;
     EXPECT_EQ(problems_.code(), Errc::config);
   }
+}
+
+TEST_F(SettingsTest, TheAddressOfMetricsComesFromFlagEnvironmentAndFile) {
+  write("sluice.toml", std::string(minimal) + "[observe]\nmetrics_listen = \"127.0.0.1:9464\"\n");
+  EXPECT_EQ(good({"sync"}).output.metrics_listen->port, "9464");
+  EXPECT_EQ(good({"sync"}, {{"SLUICE_METRICS_LISTEN", "[::1]:1"}}).output.metrics_listen->port,
+            "1");
+  EXPECT_EQ(good({"sync", "--metrics-listen", "unix:/s"}).output.metrics_listen->path, "/s");
+  EXPECT_FALSE(good({"sync", "--metrics-listen", "none"}).output.metrics_listen);
+  const std::string text = wrong(std::string(minimal) + "[observe]\nmetrics_listen = \"9464\"\n");
+  EXPECT_NE(text.find("sluice.toml:9:"), std::string::npos) << text;
 }
 
 TEST_F(SettingsTest, ValuesWithOnlyOneMeaningAreAccepted) {

@@ -324,5 +324,19 @@ TEST(JudgeQueryTest, AProxysPageIsNoAnswer) {
   EXPECT_EQ(judge_query(cut, "x", target).attempt.kind, AttemptClass::retry);
 }
 
+// --- why an attempt is made again
+// -----------------------------------------------------------------
+
+TEST(RetryReasonTest, ComesFromTheTransportTheExceptionOrTheStatus) {
+  EXPECT_EQ(retry_reason(no_answer(TransportFailure::timeout, true), 0), RetryReason::timeout);
+  EXPECT_EQ(retry_reason(no_answer(TransportFailure::connect, false), 0), RetryReason::network);
+  EXPECT_EQ(retry_reason(answer(500, "252"), 252), RetryReason::too_many_parts);
+  EXPECT_EQ(retry_reason(answer(500, "241"), 241), RetryReason::memory);
+  EXPECT_EQ(retry_reason(answer(500, "242"), 242), RetryReason::readonly);
+  EXPECT_EQ(retry_reason(answer(500, "999"), 999), RetryReason::other);
+  EXPECT_EQ(retry_reason(proxy_answer(502), 0), RetryReason::http_5xx);
+  EXPECT_EQ(retry_reason(proxy_answer(429), 0), RetryReason::other);
+}
+
 }  // namespace
 }  // namespace sluice::clickhouse

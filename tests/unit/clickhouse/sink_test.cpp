@@ -24,19 +24,18 @@ using Kind = InsertOutcome::Kind;
 /// Collects what the sink tells while it works.
 class Notes final : public Observer {
  public:
-  struct Retrying {
+  struct Retried {
     std::string token;
     uint32_t attempt = 0;
     Milliseconds wait{0};
     Error error;
   };
-  void retrying(const Insert& insert, uint32_t attempt, Milliseconds wait,
-                const Error& error) override {
+  void retrying(const Retrying& attempt) override {
     const std::lock_guard lock(mutex_);
-    retries_.push_back({insert.token, attempt, wait, error});
+    retries_.push_back({attempt.insert.token, attempt.attempt, attempt.wait, attempt.error});
   }
   void warning(std::string_view slug, std::string_view) override { warnings_.emplace_back(slug); }
-  [[nodiscard]] std::vector<Retrying> retries() const {
+  [[nodiscard]] std::vector<Retried> retries() const {
     const std::lock_guard lock(mutex_);
     return retries_;
   }
@@ -44,7 +43,7 @@ class Notes final : public Observer {
 
  private:
   mutable std::mutex mutex_;
-  std::vector<Retrying> retries_;
+  std::vector<Retried> retries_;
   std::vector<std::string> warnings_;
 };
 
@@ -148,7 +147,7 @@ std::vector<InsertOutcome> collect(Sink& sink, size_t count,
 struct Delivery {
   InsertOutcome outcome;
   std::vector<SeenRequest> requests;
-  std::vector<Notes::Retrying> retries;
+  std::vector<Notes::Retried> retries;
 };
 Delivery run_one(std::vector<ScriptedReply> replies) {
   size_t next = 0;
