@@ -16,8 +16,8 @@ namespace {
 
 /// Commands the design has and this version has not.
 bool is_later_command(std::string_view name) {
-  static const std::vector<std::string> names{"tail", "backfill", "status",     "check",
-                                              "init", "rejects",  "completion", "man"};
+  static const std::vector<std::string> names{"tail",    "backfill",   "status", "init",
+                                              "rejects", "completion", "man"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

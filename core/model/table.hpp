@@ -22,6 +22,11 @@ struct TableColumn {
   [[nodiscard]] bool insertable() const {
     return default_kind == DefaultKind::none || default_kind == DefaultKind::expression;
   }
+  /// Whether values of it can be encoded here. JSON with a DEFAULT cannot: where ClickHouse evaluates
+  /// that for some rows of an INSERT it infers other types than it does for the rest.
+  [[nodiscard]] bool encodable() const {
+    return type.encodable() && !(type.holds_json() && default_kind == DefaultKind::expression);
+  }
 };
 
 /// A ClickHouse table as DESCRIBE and system.tables show it.

@@ -177,12 +177,15 @@ Result<void> SyncRun::run_to_end() {
 }
 
 Result<void> SyncRun::prepare() {
-  schema_.emplace(TRY(ports_.sink.describe()));
+  const bool raw = options_.format == RecordFormat::raw;
+  Table table = TRY(ports_.sink.describe());
+  if (raw) table = TRY(raw_table(std::move(table)));
+  schema_.emplace(std::move(table));
   plan_ = TRY(make_plan(options_, ports_.source, ports_.sink));
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
   }
-  decoder_ = make_json_decoder(*schema_, options_.decode);
+  decoder_ = raw ? make_raw_decoder() : make_json_decoder(*schema_, options_.decode);
   batcher_.emplace(*schema_, options_.batch);
   delivery_.emplace(ports_.sink, options_.seed, options_.on_error == OnError::stop);
   commit_last_ = group_look_last_ = stall_look_last_ = ports_.clock.now();
@@ -396,7 +399,8 @@ void SyncRun::record(const Record& record) {
   ++counts_.read;
   counts_.bytes += record.key.size() + record.value.size();
   timestamp_last_ms_ = std::max(timestamp_last_ms_, record.timestamp_ms);
-  if (record.tombstone() || record.value.empty()) {
+  const bool empty = record.value.empty() && options_.format != RecordFormat::raw;
+  if (record.tombstone() || empty) {
     count_skip(record.tombstone() ? SkipReason::tombstone : SkipReason::empty);
     session.cursor.pass_to(record.offset.next());
   } else {
