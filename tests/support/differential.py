@@ -19,7 +19,10 @@ CREATE = {
     "enable_time_time64_type": 1, "enable_nullable_tuple_type": 1, "flatten_nested": 0,
     "allow_suspicious_types_in_order_by": 1, "allow_suspicious_variant_types": 1,
 }
-INPUT = {"allow_suspicious_fixed_string_types": 1, "enable_nullable_tuple_type": 1}
+INPUT = {  # as core/clickhouse/insert_settings.cpp
+    "allow_suspicious_fixed_string_types": 1, "allow_suspicious_low_cardinality_types": 1,
+    "allow_suspicious_variant_types": 1, "enable_time_time64_type": 1, "enable_nullable_tuple_type": 1,
+}
 READ_JSON = {
     "date_time_input_format": "best_effort", "input_format_skip_unknown_fields": 1,
     "input_format_null_as_default": 1, "input_format_defaults_for_omitted_fields": 1,
@@ -156,7 +159,7 @@ class Table:
         for side in ("theirs", "ours"):
             self.clickhouse.query(f"TRUNCATE TABLE {side}")
         self._parts = 0
-        assert not problems, f"{len(problems)} differences\n" + "\n".join(problems[:40])
+        assert not problems, f"{len(problems)} differences\n" + "\n".join(problem[:1000] for problem in problems[:20])
         return [outcomes[number] for number in range(1, len(lines) + 1)]
 
     @staticmethod
