@@ -187,6 +187,12 @@ class Table:
         self._insert_theirs([(0, line)], lambda number, error: refusals.append(error))
         return not refusals
 
+    def _theirs_keep(self, items):
+        self._insert_theirs(items, lambda number, error: None, input_format_allow_errors_num=len(items))
+        kept = set(self.clickhouse.query("SELECT i FROM theirs FORMAT TSV").split())
+        self.clickhouse.query("TRUNCATE TABLE theirs")
+        return [item for item in items if str(item[0]) in kept]
+
     def _insert_ours(self, items, outcomes):
         head, body, results = self._encode([line for _, line in items])
         outcomes.update(zip((number for number, _ in items), results))
@@ -203,9 +209,14 @@ class Table:
             if len(taken) == 1:
                 outcomes[taken[0][0]] = {"ok": False, "message": f"the server says {error}"}
                 return
-            half = len(taken) // 2
-            self._insert_ours(taken[:half], outcomes)
-            self._insert_ours(taken[half:], outcomes)
+            # Those that ClickHouse's reader takes should be good; each of the others alone.
+            good = self._theirs_keep(taken)
+            if 0 < len(good) < len(taken):
+                parts = [good] + [[item] for item in taken if item not in good]
+            else:
+                parts = [taken[:len(taken) // 2], taken[len(taken) // 2:]]
+            for part in parts:
+                self._insert_ours(part, outcomes)
 
     def _encode(self, lines):
         report = self.folder / "report.jsonl"
