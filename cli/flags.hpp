@@ -18,7 +18,6 @@ namespace sluice::cli {
 using CommandSet = uint32_t;
 inline constexpr CommandSet everywhere = ~CommandSet{0};
 inline constexpr CommandSet for_sync = 1u << 0;
-inline constexpr CommandSet for_check = 1 << 1;
 inline constexpr CommandSet for_tail = 1u << 1;
 inline constexpr CommandSet for_check = 1u << 2;
 inline constexpr CommandSet for_rejects = 1u << 3;

@@ -272,7 +272,7 @@ TEST_P(Records, JsonIsTheTextOfAnObject) {
   EXPECT_TRUE(decoding.decode(R"({"x":{"a": [1,"}"]},"y":[{},null]})"));
   EXPECT_TRUE(decoding.decode(R"({"x":null})"));
   EXPECT_TRUE(decoding.decode("{}"));
-  EXPECT_EQ(decoding.bytes(0), "\x10{\"a\": [1,\"}\"]}\2{}\2{}");
+  EXPECT_EQ(decoding.bytes(0), "\x0E{\"a\": [1,\"}\"]}\2{}\2{}");
   for (const char* value : {"5", "[]", "\"{}\"", "true", "{\"a\":nul}", "{\"a\":\"\\ud800\"}"}) {
     EXPECT_FALSE(decoding.decode(std::string("{\"x\":") + value + "}")) << value;
   }
