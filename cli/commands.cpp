@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/cmd_check.hpp"
 #include "cli/cmd_run.hpp"
 
 namespace sluice::cli {
@@ -27,12 +28,26 @@ records only). SIGTERM and SIGINT finish what is in flight, commit and exit 0; S
 configuration and secrets again and opens the log file anew.
 )";
 
+constexpr std::string_view check_help =
+    R"(Validates the configuration: all that is wrong with it is told at once. Moves nothing.
+
+Usage: sluice check [PIPELINE...] [FLAGS]
+
+With --online it also finds each pipeline's table, makes sure that rows may be inserted, and says
+how they go there: Native (encoded by sluice), Native with columns that the server parses or whose
+DEFAULT it evaluates, or JSONEachRow (parsed by the server), and which columns cause it. Exits with
+0, 78 (configuration, table), 77 (a grant) or 75 (ClickHouse unreachable). -o json for scripts.
+)";
+
 constexpr std::array commands_table{
     Command{"sync", for_sync, "copy everything up to now, then exit", sync_help, true,
             run_sync_command},
     Command{"tail", for_tail, "keep copying until told to stop", tail_help, true, run_tail_command},
+    Command{"check", for_check, "validate the configuration (--online: and the tables)", check_help,
+            true, run_check_command},
     Command{"version", 0, "show the versions of sluice and its libraries", "", false, nullptr},
-    Command{"help", 0, "show help: sluice help sync, formats, exit-codes", "", true, nullptr},
+    Command{"help", 0, "show help: sluice help sync, check, formats, exit-codes", "", true,
+            nullptr},
 };
 
 }  // namespace

@@ -14,12 +14,14 @@ constexpr std::string_view other = "Other";
 constexpr std::string_view adhoc = "One pipeline without a configuration";
 constexpr std::string_view range = "What is read";
 constexpr std::string_view batches = "Batches";
+constexpr std::string_view checked = "What is checked";
 constexpr std::string_view errors = "Rejects, retries and limits";
 
 constexpr auto flags_table = std::to_array<Flag>({
     {"topic", 't', "NAME", "topic to read; needs --table", for_runs, adhoc},
     {"table", 0, "DB.TABLE", "table to write", for_runs, adhoc},
-    {"format", 0, "FORMAT", "format of the records: json (default)", for_runs, adhoc},
+    {"format", 0, "FORMAT", "json (default), or raw: the whole value into the only String column",
+     for_runs, adhoc},
     {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", for_runs, adhoc},
     {"reject-topic", 0, "NAME", "topic that rejected records go to", for_runs, adhoc},
     {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", for_runs, adhoc},
@@ -57,6 +59,9 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"stats", 0, "", "time and bytes by stage at the end (stderr)", for_runs, shown},
     {"annotations", 0, "github|none", "workflow annotations (default: on in GitHub Actions)",
      for_runs, shown},
+
+    {"online", 0, "", "also ask ClickHouse: tables, grants, and how rows go into them", for_check,
+     checked, false},
 
     {"config", 'c', "FILE", "configuration file; - is standard input, none is no file; repeatable",
      everywhere, where},

@@ -82,10 +82,11 @@ void read_start(TableReader& reader, WallTime now, PipelineSettings& out) {
 
 /// Keys and words of the design that this version does not have.
 void refuse_later(TableReader& reader) {
-  reader.later_word("format", {"avro", "protobuf", "csv", "msgpack", "raw"});
+  reader.later_word("format", {"avro", "protobuf", "csv", "msgpack"});
   if (const ConfigValue* format = reader.find("format");
       format != nullptr && format->kind == ConfigValue::Kind::table) {
-    reader.problem(*format, "format", "a table needs a later version of sluice", "write \"json\"");
+    reader.problem(*format, "format", "a table needs a later version of sluice",
+                   "write \"json\" or \"raw\"");
   }
   reader.later_word("mode", {"full"});
   reader.later_word("write", {"overwrite", "overwrite-delete-stale"});
@@ -96,11 +97,12 @@ void refuse_later(TableReader& reader) {
 }
 
 /// Words with only one meaning in this version: accepted, so that a configuration can say them.
-void read_words(TableReader& reader) {
+void read_words(TableReader& reader, PipelineSettings& out) {
   Setting<int> word;
   const ConfigValue* format = reader.find("format");
   if (format == nullptr || format->kind != ConfigValue::Kind::table) {
-    reader.choice<int>("format", {{"json", 0}}, word);
+    reader.choice<RecordFormat>("format", {{"json", RecordFormat::json}, {"raw", RecordFormat::raw}},
+                                out.format);
   }
   reader.choice<int>("mode", {{"incremental", 0}}, word);
   reader.choice<int>("write", {{"append", 0}}, word);
@@ -144,7 +146,7 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
     }
   } else {
     refuse_later(reader);
-    read_words(reader);
+    read_words(reader, out);
   }
   reader.text("topic", out.topic);
   reader.text("table", out.table);

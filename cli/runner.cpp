@@ -256,6 +256,7 @@ PipelineOptions Runner::options_of(const PipelineSettings& pipeline,
   options.record_bytes_max = pipeline.record_bytes_max.value;
   options.on_error = pipeline.on_error.value;
   options.rejects_max = pipeline.reject.max.value;
+  options.format = pipeline.format.value;
   options.decode.unknown_fields = pipeline.unknown_fields.value;
   options.decode.nulls = pipeline.nulls.value;
   options.unavailable_max = run.retry_time_max.value;

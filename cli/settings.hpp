@@ -80,6 +80,7 @@ struct PipelineSettings {
   Setting<Milliseconds> batch_age{Milliseconds(1000), {}};
   Setting<uint64_t> senders{2, {}};
   Setting<uint64_t> record_bytes_max{16ull << 20, {}};
+  Setting<RecordFormat> format{RecordFormat::json, {}};
   Setting<UnknownFields> unknown_fields{UnknownFields::ignore, {}};
   Setting<Nulls> nulls{Nulls::column_default, {}};
 

@@ -13,7 +13,7 @@ BlockSchema::BlockSchema(Table table) : table_(std::move(table)), format_(Insert
   for (const TableColumn& column : table_.columns) {
     if (!column.insertable()) continue;
     columns_.push_back(column);
-    encodable = encodable && column.type.encodable();
+    encodable = encodable && column.encodable();
   }
   if (columns_.empty() || !encodable) format_ = InsertFormat::json_each_row;
   if (format_ != InsertFormat::native) return;

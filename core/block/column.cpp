@@ -120,6 +120,7 @@ void Column::append_blank(bool zero_enums) {
     return append_tuple();
   }
   if (kind_ == TypeKind::string) return append_string({});
+  if (kind_ == TypeKind::json) return append_string("{}");
   if (kind_ == TypeKind::enum8 || kind_ == TypeKind::enum16) {
     return append_enum(zero_enums && has_zero(*type_) ? int16_t{0}
                                                       : type_->enum_values.front().second);
@@ -173,7 +174,8 @@ uint64_t Column::elements_before(uint64_t row) const {
 
 size_t Column::data_position(uint64_t row) const {
   if (fixed_width()) return row * width_;
-  if (kind_ != TypeKind::string) return data_.size() == 0 ? 0 : row;  // one byte a row: Tuple()
+  const bool text = kind_ == TypeKind::string || kind_ == TypeKind::json;
+  if (!text) return data_.size() == 0 ? 0 : row;  // one byte a row: Tuple()
   const char* bytes = data_.data();
   for (uint64_t passed = 0; passed < row; ++passed) {
     const uint64_t size = read_varint(bytes);

@@ -20,7 +20,7 @@ namespace sluice {
 /// one byte a row and `data` a default for null rows.
 ///
 ///   fixed width   data: values, little endian
-///   string        data: varint length, bytes, for each row
+///   string, json  data: varint length, bytes, for each row
 ///   array         offsets: cumulative uint64 element counts; child(0)
 ///   tuple         child(0) … child(n-1); an empty Tuple() is one zero byte a row in data
 ///   map           offsets; child(0) keys, child(1) values

@@ -74,7 +74,8 @@ void InsertBody::add_native(const std::vector<const Block*>& blocks, Insert& ins
     insert.columns.push_back({.name = column.name,
                               .type = schema.wire_type(index),
                               .flagged = flagged,
-                              .default_expression = flagged ? column.default_expression : ""});
+                              .default_expression = flagged ? column.default_expression : "",
+                              .cast_type = column.type.holds_json() ? column.type.name : ""});
   }
   headers_.reserve(blocks.size() * (1 + 2 * columns.size()));
   for (const Block* block : blocks) {
@@ -86,6 +87,7 @@ void InsertBody::add_block(const Block& block, const std::vector<BodyColumn>& co
                            Insert& insert) {
   const auto is_flagged = [](const BodyColumn& column) { return column.flagged; };
   const auto flags = std::count_if(columns.begin(), columns.end(), is_flagged);
+  const bool plain = insert.plain();
   std::string header;
   append_varint(header, columns.size() + static_cast<size_t>(flags));
   append_varint(header, block.rows());
@@ -93,7 +95,7 @@ void InsertBody::add_block(const Block& block, const std::vector<BodyColumn>& co
   for (size_t position = 0; position < columns.size(); ++position) {
     const auto [index, flagged] = columns[position];
     const std::string number = std::to_string(position);
-    const std::string name = flags == 0 ? insert.columns[position].name : "v" + number;
+    const std::string name = plain ? insert.columns[position].name : "v" + number;
     add_header(column_header(name, block.schema().wire_type(index)), insert.pieces);
     block.columns_[index].add_pieces(insert.pieces);
     if (!flagged) continue;

@@ -179,10 +179,8 @@ std::string blamed_column(const Exception& exception, const Insert& insert) {
   if (name.empty()) name = between_last(text, ": while converting column \"", "\" from type ");
   if (name.empty() || insert.columns.empty()) return std::string(name);
   const auto is_named = [&](const InsertColumn& column) { return column.name == name; };
-  const auto is_flagged = [](const InsertColumn& column) { return column.flagged; };
   const auto& columns = insert.columns;
-  // With flagged columns the body calls its columns v0, v1, … by position.
-  if (std::any_of(columns.begin(), columns.end(), is_flagged)) {
+  if (!insert.plain()) {  // the body calls its columns v0, v1, … by position
     const auto position = name.front() == 'v' ? number_at<size_t>(name.substr(1)) : std::nullopt;
     return position && *position < columns.size() ? columns[*position].name : std::string{};
   }

@@ -66,7 +66,18 @@ struct BodyColumns {
   }
 };
 
-std::string flagged_query(const Table& table, const Insert& insert) {
+/// The value of a column: from the body, or its default where the row has none.
+std::string value_of(const InsertColumn& column, size_t position) {
+  const std::string value = std::string(renamed) + value_name(position);
+  if (!column.cast_type.empty()) {
+    return "CAST(" + value + ", " + in_quotes(column.cast_type, '\'') + ")";
+  }
+  if (!column.flagged) return value;
+  return "if(" + std::string(renamed) + flag_name(position) + ", " +
+         default_value(column.default_expression, column.type) + ", " + value + ")";
+}
+
+std::string select_query(const Table& table, const Insert& insert) {
   std::string names;
   std::string aliases;  // of columns that cannot be inserted into, for defaults that use them
   std::string values;
@@ -77,20 +88,13 @@ std::string flagged_query(const Table& table, const Insert& insert) {
   for (size_t position = 0; position < insert.columns.size(); ++position) {
     const InsertColumn& column = insert.columns[position];
     sent.insert(column.name);
-    const std::string value = std::string(renamed) + value_name(position);
     name_list.next() += name_of(column.name);
-    std::string& text = value_list.next();
-    if (column.flagged) {
-      text.append("if(").append(renamed).append(flag_name(position)).append(", ");
-      text.append(default_value(column.default_expression, column.type)).append(", ");
-      text.append(value).append(")");
-    } else {
-      text += value;
-    }
-    text.append(" AS ").append(name_of(column.name));
+    value_list.next() += value_of(column, position) + " AS " + name_of(column.name);
   }
+  const bool flagged = std::any_of(insert.columns.begin(), insert.columns.end(),
+                                   [](const InsertColumn& column) { return column.flagged; });
   for (const TableColumn& column : table.columns) {
-    if (sent.count(column.name) != 0) continue;
+    if (!flagged || sent.count(column.name) != 0) continue;
     const std::string value =
         default_value(column.default_expression, column.type.name) + " AS " + name_of(column.name);
     // One evaluation for the column and for what is derived from it: think of generateUUIDv4().
@@ -119,10 +123,7 @@ std::string insert_query(const Table& table, const Insert& insert) {
   if (insert.format == InsertFormat::json_each_row) {
     return "INSERT INTO " + full_name(table) + " FORMAT JSONEachRow";
   }
-  const auto is_flagged = [](const InsertColumn& column) { return column.flagged; };
-  if (std::any_of(insert.columns.begin(), insert.columns.end(), is_flagged)) {
-    return flagged_query(table, insert);
-  }
+  if (!insert.plain()) return select_query(table, insert);
   std::string names;
   List list(names);
   for (const InsertColumn& column : insert.columns) list.next() += name_of(column.name);

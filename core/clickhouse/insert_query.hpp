@@ -12,7 +12,7 @@ namespace sluice::clickhouse {
 
 /// The statement whose data follow in the body, without a line end.
 ///
-///   nothing flagged   INSERT INTO `db`.`t` (`a`, `b`) FORMAT Native
+///   plain             INSERT INTO `db`.`t` (`a`, `b`) FORMAT Native
 ///   flagged           INSERT INTO `db`.`t` (`a`, `b`, `o`)
 ///                     WITH <default of e> AS `e`
 ///                     SELECT __sluice_v0 AS `a`,
@@ -20,6 +20,7 @@ namespace sluice::clickhouse {
 ///                            CAST(<default of o>, 'O') AS `o`
 ///                     FROM (SELECT v0 AS __sluice_v0, … FROM input('v0 A, v1 B, m1 UInt8'))
 ///                     FORMAT Native
+///   cast              as flagged, with CAST(__sluice_v0, 'A') AS `a`
 ///   json_each_row     INSERT INTO `db`.`t` FORMAT JSONEachRow
 ///
 /// A DEFAULT may use any other column of the table: those the body leaves out (`o`, with a DEFAULT

@@ -46,6 +46,9 @@ constexpr std::array wanted_settings{
     Wanted{"date_time_input_format", "best_effort"},
     // input() and CAST check types as CREATE TABLE does; the table's own are there already.
     Wanted{"allow_suspicious_fixed_string_types", "1"},
+    Wanted{"allow_suspicious_low_cardinality_types", "1"},
+    Wanted{"allow_suspicious_variant_types", "1"},
+    Wanted{"enable_time_time64_type", "1"},
     Wanted{"enable_nullable_tuple_type", "1"},
     Wanted{"throw_on_max_partitions_per_insert_block", "1"},
     Wanted{"send_progress_in_http_headers", "0"},

@@ -10,6 +10,8 @@
 
 namespace sluice {
 
+/// What the value of a record is.
+enum class RecordFormat : uint8_t { json, raw };
 /// What to do with a field that no column is named after.
 enum class UnknownFields : uint8_t { ignore, error };
 /// What to do with null for a column that is not Nullable.
@@ -49,5 +51,14 @@ class Decoder {
 /// A decoder for format = "json" into blocks of `schema`, which must outlive it.
 [[nodiscard]] std::unique_ptr<Decoder> make_json_decoder(const BlockSchema& schema,
                                                          const DecodeOptions& options);
+
+/// For format = "raw": the table with only the column that takes the whole value. That is the one
+/// String (Nullable and LowCardinality count, too) that has no DEFAULT; ClickHouse fills the other
+/// columns with their defaults. Errc::config where there is none or more than one.
+[[nodiscard]] Result<Table> raw_table(Table table);
+
+/// A decoder for format = "raw" into blocks of a schema made of raw_table(): every byte of a value
+/// lands as it is, and no value is refused.
+[[nodiscard]] std::unique_ptr<Decoder> make_raw_decoder();
 
 }  // namespace sluice

@@ -258,7 +258,9 @@ Fault ObjectReader::Walk::append_plain(const ValuePlan& plan, const Item& item, 
 Fault ObjectReader::Walk::append_container(const ValuePlan& plan, const Item& item, Column& column,
                                            uint32_t depth) {
   const bool object = item.first() == '{';
-  if (plan.kind == TypeKind::string) return append_raw(item, column, depth);
+  if (plan.kind == TypeKind::string || (plan.kind == TypeKind::json && object)) {
+    return append_raw(item, column, depth);
+  }
   if (plan.kind == TypeKind::array && !object) return append_array(plan, item, column, depth);
   if (plan.kind == TypeKind::map && object) return append_map(plan, item, column, depth);
   if (plan.kind != TypeKind::tuple) return Fault::wrong_kind;
@@ -329,7 +331,7 @@ Fault ObjectReader::Walk::append_named_tuple(const ValuePlan& plan, const Item& 
   return Fault::none;
 }
 
-/// A String takes an object or an array as the text it is.
+/// A String takes an object or an array as the text it is; so does what the server parses.
 Fault ObjectReader::Walk::append_raw(const Item& item, Column& column, uint32_t depth) {
   const char* begin = original(item.token.data());
   const Fault fault = skip(item, depth);

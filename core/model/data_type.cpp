@@ -83,6 +83,7 @@ std::string_view plain_name(TypeKind kind) {
     case TypeKind::float64:
       return "Float64";
     case TypeKind::string:
+    case TypeKind::json:
       return "String";
     case TypeKind::date:
       return "Date";
@@ -142,6 +143,12 @@ bool DataType::encodable() const {
   return kind != TypeKind::other &&
          std::all_of(elements.begin(), elements.end(),
                      [](const DataType& element) { return element.encodable(); });
+}
+
+bool DataType::holds_json() const {
+  return kind == TypeKind::json ||
+         std::any_of(elements.begin(), elements.end(),
+                     [](const DataType& element) { return element.holds_json(); });
 }
 
 }  // namespace sluice

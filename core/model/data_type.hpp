@@ -51,14 +51,15 @@ enum class TypeKind : uint8_t {
   array,            ///< elements[0]
   tuple,            ///< elements, element_names (empty when unnamed)
   map,              ///< elements[0] key, elements[1] value
-  other,            ///< JSON, Variant, Dynamic, AggregateFunction, or newer than we are
+  json,             ///< an object's text, which the server parses
+  other,            ///< Variant, Dynamic, AggregateFunction, or newer than we are
 };
 
 /// A ClickHouse data type, parsed from its name.
 ///
 /// Aliases that are stored as another type are resolved to it: Point is a Tuple, Ring and
 /// LineString are Array(Point), SimpleAggregateFunction(f, T) is T, Nested(a T, b U) is
-/// Array(Tuple(a T, b U)).
+/// Array(Tuple(a T, b U)), IntervalDay and its like are Int64.
 struct DataType {
   TypeKind kind = TypeKind::other;
   std::string name;        ///< as ClickHouse writes it, e.g. "Array(Nullable(UInt8))"
@@ -71,8 +72,11 @@ struct DataType {
   std::vector<std::string> element_names;
 
   /// The name of the type that goes over the wire: LowCardinality is taken off everywhere, aliases
-  /// are resolved. The server casts it to the column's own type without loss.
+  /// are resolved, JSON is a String. The server casts it to the column's own type without loss.
   [[nodiscard]] std::string wire_name() const;
+  /// Whether there is JSON in it: then the statement must CAST, since only a CAST parses text by
+  /// the settings that JSONEachRow goes by.
+  [[nodiscard]] bool holds_json() const;
   /// Whether this type and everything in it can be encoded here.
   [[nodiscard]] bool encodable() const;
 };

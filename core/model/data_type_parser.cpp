@@ -21,18 +21,41 @@ struct PlainFamily {
 };
 
 constexpr std::array plain_families{
-    PlainFamily{"Bool", TypeKind::boolean, 1},     PlainFamily{"Int8", TypeKind::int8, 1},
-    PlainFamily{"Int16", TypeKind::int16, 2},      PlainFamily{"Int32", TypeKind::int32, 4},
-    PlainFamily{"Int64", TypeKind::int64, 8},      PlainFamily{"Int128", TypeKind::int128, 16},
-    PlainFamily{"Int256", TypeKind::int256, 32},   PlainFamily{"UInt8", TypeKind::uint8, 1},
-    PlainFamily{"UInt16", TypeKind::uint16, 2},    PlainFamily{"UInt32", TypeKind::uint32, 4},
-    PlainFamily{"UInt64", TypeKind::uint64, 8},    PlainFamily{"UInt128", TypeKind::uint128, 16},
-    PlainFamily{"UInt256", TypeKind::uint256, 32}, PlainFamily{"BFloat16", TypeKind::bfloat16, 2},
-    PlainFamily{"Float32", TypeKind::float32, 4},  PlainFamily{"Float64", TypeKind::float64, 8},
-    PlainFamily{"String", TypeKind::string, 0},    PlainFamily{"Date", TypeKind::date, 2},
-    PlainFamily{"Date32", TypeKind::date32, 4},    PlainFamily{"DateTime", TypeKind::datetime, 4},
-    PlainFamily{"Time", TypeKind::time, 4},        PlainFamily{"UUID", TypeKind::uuid, 16},
-    PlainFamily{"IPv4", TypeKind::ipv4, 4},        PlainFamily{"IPv6", TypeKind::ipv6, 16},
+    PlainFamily{"Bool", TypeKind::boolean, 1},
+    PlainFamily{"Int8", TypeKind::int8, 1},
+    PlainFamily{"Int16", TypeKind::int16, 2},
+    PlainFamily{"Int32", TypeKind::int32, 4},
+    PlainFamily{"Int64", TypeKind::int64, 8},
+    PlainFamily{"Int128", TypeKind::int128, 16},
+    PlainFamily{"Int256", TypeKind::int256, 32},
+    PlainFamily{"UInt8", TypeKind::uint8, 1},
+    PlainFamily{"UInt16", TypeKind::uint16, 2},
+    PlainFamily{"UInt32", TypeKind::uint32, 4},
+    PlainFamily{"UInt64", TypeKind::uint64, 8},
+    PlainFamily{"UInt128", TypeKind::uint128, 16},
+    PlainFamily{"UInt256", TypeKind::uint256, 32},
+    PlainFamily{"BFloat16", TypeKind::bfloat16, 2},
+    PlainFamily{"Float32", TypeKind::float32, 4},
+    PlainFamily{"Float64", TypeKind::float64, 8},
+    PlainFamily{"String", TypeKind::string, 0},
+    PlainFamily{"Date", TypeKind::date, 2},
+    PlainFamily{"Date32", TypeKind::date32, 4},
+    PlainFamily{"DateTime", TypeKind::datetime, 4},
+    PlainFamily{"Time", TypeKind::time, 4},
+    PlainFamily{"UUID", TypeKind::uuid, 16},
+    PlainFamily{"IPv4", TypeKind::ipv4, 4},
+    PlainFamily{"IPv6", TypeKind::ipv6, 16},
+    PlainFamily{"IntervalNanosecond", TypeKind::int64, 8},
+    PlainFamily{"IntervalMicrosecond", TypeKind::int64, 8},
+    PlainFamily{"IntervalMillisecond", TypeKind::int64, 8},
+    PlainFamily{"IntervalSecond", TypeKind::int64, 8},
+    PlainFamily{"IntervalMinute", TypeKind::int64, 8},
+    PlainFamily{"IntervalHour", TypeKind::int64, 8},
+    PlainFamily{"IntervalDay", TypeKind::int64, 8},
+    PlainFamily{"IntervalWeek", TypeKind::int64, 8},
+    PlainFamily{"IntervalMonth", TypeKind::int64, 8},
+    PlainFamily{"IntervalQuarter", TypeKind::int64, 8},
+    PlainFamily{"IntervalYear", TypeKind::int64, 8},
 };
 
 /// Geometric types: arrays of points, so many deep.
@@ -45,6 +68,12 @@ constexpr std::array geo_families{
     GeoFamily{"Point", 0},           GeoFamily{"Ring", 1},    GeoFamily{"LineString", 1},
     GeoFamily{"MultiLineString", 2}, GeoFamily{"Polygon", 2}, GeoFamily{"MultiPolygon", 3},
 };
+
+DataType json_or_unknown(std::string_view family) {
+  DataType type;
+  type.kind = family == "JSON" ? TypeKind::json : TypeKind::other;
+  return type;
+}
 
 template <class Families>
 auto find_family(const Families& families, std::string_view name) {
@@ -139,7 +168,7 @@ class TypeParser {
  private:
   Result<DataType> parse_type(unsigned depth);
   Result<DataType> parse_family(std::string_view family, unsigned depth);
-  Result<DataType> parse_unknown(unsigned depth);
+  Result<DataType> parse_json_or_unknown(std::string_view family, unsigned depth);
   Result<DataType> parse_fixed_string();
   Result<DataType> parse_datetime();
   Result<DataType> parse_datetime64();
@@ -216,7 +245,7 @@ Result<DataType> TypeParser::parse_family(std::string_view family, unsigned dept
       return type;
     }
     if (const GeoFamily* geo = find_family(geo_families, family)) return geo_type(geo->arrays);
-    return DataType{};
+    return json_or_unknown(family);
   }
   if (family == "Nullable") return parse_nullable(depth);
   if (family == "LowCardinality") return parse_low_cardinality(depth);
@@ -236,14 +265,14 @@ Result<DataType> TypeParser::parse_family(std::string_view family, unsigned dept
   if (family == "Decimal256") return parse_short_decimal(76);
   if (family == "Enum8") return parse_enum(TypeKind::enum8);
   if (family == "Enum16") return parse_enum(TypeKind::enum16);
-  return parse_unknown(depth);
+  return parse_json_or_unknown(family, depth);
 }
 
-Result<DataType> TypeParser::parse_unknown(unsigned depth) {
+Result<DataType> TypeParser::parse_json_or_unknown(std::string_view family, unsigned depth) {
   TRY(expect('('));
   TRY(skip_arguments(depth, ")"));
   TRY(expect(')'));
-  return DataType{};
+  return json_or_unknown(family);
 }
 
 /// Moves to the first of `stops` that is in no parentheses and no quotes.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,12 +20,15 @@ enum class InsertFormat : uint8_t { native, json_each_row };
 /// value, so that the server evaluates the column's DEFAULT for just those rows:
 ///   INSERT INTO t (a, b) SELECT v0 AS a, if(m1, CAST(<default>, 'T'), v1) AS b
 ///   FROM input('v0 …, v1 …, m1 UInt8') FORMAT Native
-/// Body column names are the table's own when nothing is flagged, else v0, v1, m1, … by position.
+/// A column with a cast_type (never flagged) is text that the server parses: CAST(v1, 'JSON').
+/// Body column names are the table's own in an insert that is plain(), else v0, v1, m1, … by
+/// position.
 struct InsertColumn {
   std::string name;  ///< in the table
   std::string type;  ///< in the body (DataType::wire_name); the server casts it
   bool flagged = false;
   std::string default_expression;  ///< of a flagged column
+  std::string cast_type;           ///< the table's type where the statement must cast, else empty
 };
 
 /// One INSERT as the sink sends it: every attempt has these bytes and this token.
@@ -40,6 +44,13 @@ struct Insert {
   uint64_t rows = 0;
   uint64_t bytes = 0;  ///< sum of pieces
   std::string label;   ///< "topic[partition] [first,next) …" for logs
+
+  /// Whether the body goes into the table as it is: nothing flagged, nothing cast.
+  [[nodiscard]] bool plain() const {
+    return std::none_of(columns.begin(), columns.end(), [](const InsertColumn& column) {
+      return column.flagged || !column.cast_type.empty();
+    });
+  }
 };
 
 /// Why an attempt of an INSERT is made again: the closed set that labels metrics.

@@ -27,14 +27,19 @@ struct TableColumn {
     return name == other.name && type.name == other.type.name &&
            default_kind == other.default_kind && default_expression == other.default_expression;
   }
+  /// Whether values of it can be encoded here. JSON with a DEFAULT cannot: where ClickHouse
+  /// evaluates that for some rows of an INSERT it infers other types than it does for the rest.
+  [[nodiscard]] bool encodable() const {
+    return type.encodable() && !(type.holds_json() && default_kind == DefaultKind::expression);
+  }
 };
 
 /// A ClickHouse table as DESCRIBE and system.tables show it.
 struct Table {
   std::string database;
   std::string name;
-  std::string uuid;              ///< all zeros where the database engine has none
-  std::string engine;            ///< "MergeTree"
+  std::string uuid;    ///< all zeros where the database engine has none
+  std::string engine;  ///< "MergeTree"
   std::string engine_full;
   std::string server_time_zone;  ///< zone of DateTime columns that name none
   std::vector<TableColumn> columns;

@@ -99,6 +99,8 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Result<void> prepare();
   void turn();
   void look_at_table();
+  Result<Table> target(Table table) const;
+  void encode_for(Table table);
   void adopt_table();
   void encode_anew(Table table);
   bool read_some();
@@ -221,15 +223,28 @@ Result<void> PipelineRun::run_to_end() {
   return {};
 }
 
+/// What we encode for: the table, or of raw records its one column.
+Result<Table> PipelineRun::target(Table table) const {
+  if (options_.format == RecordFormat::raw) return raw_table(std::move(table));
+  return table;
+}
+
+void PipelineRun::encode_for(Table table) {
+  decoder_.reset();
+  batcher_.reset();
+  schema_.emplace(std::move(table));
+  decoder_ = options_.format == RecordFormat::raw ? make_raw_decoder()
+                                                  : make_json_decoder(*schema_, options_.decode);
+  batcher_.emplace(*schema_, options_.batch);
+}
+
 Result<void> PipelineRun::prepare() {
-  schema_.emplace(TRY(ports_.sink.describe()));
+  encode_for(TRY(target(TRY(ports_.sink.describe()))));
   plan_ = TRY(make_plan(options_, ports_.source, ports_.sink));
   table_look_next_ = ports_.clock.now() + table_look_interval;
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
   }
-  decoder_ = make_json_decoder(*schema_, options_.decode);
-  batcher_.emplace(*schema_, options_.batch);
   delivery_.emplace(ports_.sink, options_.seed, options_.on_error == OnError::stop);
   commit_last_ = group_look_last_ = stall_look_last_ = ports_.clock.now();
   return {};
@@ -308,9 +323,11 @@ void PipelineRun::drain() {
 void PipelineRun::look_at_table() {
   const TimePoint now = ports_.clock.now();
   if (stale_ || now < table_look_next_) return;
-  const std::optional<Table> table = ports_.sink.look();
-  table_look_next_ = now + (table ? table_look_interval : table_look_interval_down);
-  if (!table || table->same_columns(schema_->table())) return;
+  std::optional<Table> seen = ports_.sink.look();
+  table_look_next_ = now + (seen ? table_look_interval : table_look_interval_down);
+  if (!seen) return;
+  const Result<Table> table = target(std::move(*seen));
+  if (table.ok() && table->same_columns(schema_->table())) return;
   stale_ =
       Error{Errc::unavailable, "table-changed",
             fmt::format("the columns of {} changed", schema_->table().full_name()), "run it again"};
@@ -319,6 +336,7 @@ void PipelineRun::look_at_table() {
 void PipelineRun::adopt_table() {
   if (!delivery_->empty()) return;
   Result<Table> table = ports_.sink.describe();
+  if (table.ok()) table = target(std::move(*table));
   if (!table.ok()) {
     // While the server is away nothing can be sent either.
     if (table.error().code == Errc::unavailable && options_.unavailable_max.count() == 0) return;
@@ -354,11 +372,7 @@ void PipelineRun::encode_anew(Table table) {
     session.at_end = false;
     positions.emplace(partition, from);
   }
-  decoder_.reset();
-  batcher_.reset();
-  schema_.emplace(std::move(table));
-  decoder_ = make_json_decoder(*schema_, options_.decode);
-  batcher_.emplace(*schema_, options_.batch);
+  encode_for(std::move(table));
   stale_.reset();
   table_look_next_ = ports_.clock.now() + table_look_interval;
   if (Result<void> sought = ports_.source.seek(positions); !sought.ok()) {
@@ -534,7 +548,8 @@ void PipelineRun::record(const Record& record) {
   ++counts_.read;
   counts_.bytes += record.key.size() + record.value.size();
   timestamp_last_ms_ = std::max(timestamp_last_ms_, record.timestamp_ms);
-  if (record.tombstone() || record.value.empty()) {
+  const bool empty = record.value.empty() && options_.format != RecordFormat::raw;
+  if (record.tombstone() || empty) {
     count_skip(record.tombstone() ? SkipReason::tombstone : SkipReason::empty);
     session.cursor.pass_to(record.offset.next());
   } else {

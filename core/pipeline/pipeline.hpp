@@ -48,7 +48,8 @@ struct PipelineOptions {
   OnGap on_gap = OnGap::stop;
   OnError on_error = OnError::stop;
   uint64_t rejects_max = 0;  ///< more than this stops with `rejected`; 0: no limit
-  DecodeOptions decode;
+  RecordFormat format = RecordFormat::json;
+  DecodeOptions decode;  ///< of json
   Milliseconds drain_timeout{30'000};
   Milliseconds unavailable_max{300'000};  ///< --retry-max-time, for commits; 0: for ever
   std::optional<Milliseconds> duration_max;

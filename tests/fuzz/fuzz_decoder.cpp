@@ -38,7 +38,8 @@ sluice::Table make_table() {
                            "IPv6",
                            "Array(Nullable(Int16))",
                            "Tuple(a UInt8, b String)",
-                           "Map(String, Array(String))"}) {
+                           "Map(String, Array(String))",
+                           "Array(Nullable(JSON))"}) {
     const std::string name(1, static_cast<char>('a' + table.columns.size()));
     table.columns.push_back({name, sluice::parse_data_type(type).value(), {}, {}});
   }

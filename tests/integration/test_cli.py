@@ -52,7 +52,7 @@ def config(sluice):
 @pytest.mark.parametrize("arguments, name", [
     (["--help"], "help.txt"), (["help"], "help.txt"), (["-h"], "help.txt"),
     (["sync", "--help"], "help-sync.txt"), (["help", "sync"], "help-sync.txt"), (["sync", "-h"], "help-sync.txt"),
-    (["help", "formats"], "help-formats.txt"), (["help", "exit-codes"], "help-exit-codes.txt")])
+    (["check", "--help"], "help-check.txt"), (["help", "formats"], "help-formats.txt"), (["help", "exit-codes"], "help-exit-codes.txt")])
 def test_help_is_on_stdout(sluice, arguments, name):
     run = sluice(*arguments).expect(0)
     assert run.stderr == ""

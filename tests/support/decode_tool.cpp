@@ -64,6 +64,7 @@ void report_columns(const sluice::BlockSchema& schema, const sluice::Insert& ins
                        {"type", column.type},
                        {"wire_type", wire_type},
                        {"flagged", column.flagged},
+                       {"cast_type", column.cast_type},
                        {"default", column.default_expression}});
   }
   const bool native = insert.format == sluice::InsertFormat::native;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -48,6 +49,11 @@ struct FakeTopic {
     log.entries.push_back({log.end, std::move(value)});
     log.end = log.end.next();
   }
+  /// Retention: the records before `first` are gone.
+  void drop_before(PartitionId partition, Offset first) {
+    Log& log = logs.at(partition);
+    log.first = std::max(log.first, std::min(first, log.end));
+  }
   /// Control records, an aborted transaction, compacted records: offsets without records.
   void gap(int partition, int64_t offsets) { logs[PartitionId{partition}].end.value += offsets; }
 };
@@ -61,6 +67,7 @@ class FakeSource final : public Source {
   /// Called in every poll; may ask for rebalance().
   std::function<void()> on_poll;
   size_t read_at_once = 7;
+  bool commits_too_far = false;  ///< a bug for the oracle to find
 
   void rebalance(bool lost) { rebalance_ = lost ? Rebalance::lost : Rebalance::revoke; }
 
@@ -106,10 +113,16 @@ class FakeSource final : public Source {
   Result<size_t> read(PartitionId partition, size_t records_max, RecordListener& listener) override {
     const FakeTopic::Log& log = topic_.logs.at(partition);
     Offset& position = positions_.at(partition);
+    if (position < log.first || position > log.end) {
+      return Error{Errc::data_loss, "offset-out-of-range", "the broker does not hold it", ""};
+    }
     size_t count = 0;
-    for (const FakeTopic::Entry& entry : log.entries) {
-      if (entry.offset < position || entry.offset < log.first) continue;
+    auto at = std::lower_bound(
+        log.entries.begin(), log.entries.end(), position,
+        [](const FakeTopic::Entry& entry, Offset offset) { return entry.offset < offset; });
+    for (; at != log.entries.end(); ++at) {
       if (count == std::min(records_max, read_at_once)) return count;
+      const FakeTopic::Entry entry = *at;
       hand_over(partition, entry, listener);
       position = entry.offset.next();
       ++count;
@@ -129,7 +142,8 @@ class FakeSource final : public Source {
         result = commit_failure;
       }
       if (result == CommitResult::ok) {
-        topic_.group[request.partition] = {request.offset, request.metadata};
+        const Offset offset{request.offset.value + (commits_too_far ? 1 : 0)};
+        topic_.group[request.partition] = {offset, request.metadata};
       }
       outcomes.push_back({request.partition, request.offset, result});
     }
@@ -209,6 +223,8 @@ class FakeSink final : public Sink {
  public:
   FakeSink(FakeTable& table, FakeClock& clock) : table_(table), clock_(clock) {}
 
+  std::string type = "UInt64";   ///< of the column; an INSERT for another one is refused as stale
+  bool lies = false;             ///< says yes and stores nothing
   std::set<uint64_t> poison;     ///< numbers that ClickHouse refuses
   bool names_the_row = false;    ///< whether its message says which row
   bool names_a_wrong_row = false;
@@ -242,7 +258,7 @@ class FakeSink final : public Sink {
   Result<Table> describe() override {
     Table table{.database = "t", .name = "numbers", .uuid = {}, .engine = "MergeTree",
                 .engine_full = {}, .server_time_zone = "UTC", .columns = {}};
-    table.columns.push_back({.name = "n", .type = parse_data_type("UInt64").value(),
+    table.columns.push_back({.name = "n", .type = parse_data_type(type).value(),
                              .default_expression = {}});
     return table;
   }
@@ -294,6 +310,12 @@ class FakeSink final : public Sink {
       }
       return outcome;
     }
+    if (insert.columns.front().type != type) {
+      outcome.kind = InsertOutcome::Kind::stale_table;
+      outcome.error = {Errc::unavailable, "table-changed", "the table changed", ""};
+      return outcome;
+    }
+    if (lies) return outcome;
     for (size_t i = 0; i < all.size(); ++i) {
       if (!poison.contains(all[i])) continue;
       outcome.kind = names_the_row || names_a_wrong_row ? InsertOutcome::Kind::refused_row
@@ -337,6 +359,10 @@ class FakeObserver final : public Observer {
   std::vector<std::string> triggers;
   Counts counts;
   bool sums_held = true;
+  uint64_t buffer_bytes_max = 0;
+  void state(const State& state) override {
+    buffer_bytes_max = std::max(buffer_bytes_max, state.buffer_bytes);
+  }
   void inserted(const Inserted& insert) override { triggers.emplace_back(insert.trigger); }
   void warning(std::string_view slug, std::string_view) override { warnings.emplace_back(slug); }
   void progress(const Progress& progress) override {

@@ -32,7 +32,7 @@ void add_row(Block& block, uint64_t row, Offset offset) {
 
 TEST(BlockSchema, LeavesOutWhatNoRecordMayFill) {
   std::vector<TableColumn> columns = {make_column("a", "UInt8"), make_column("b", "UInt8", "a + 1"),
-                                      make_column("c", "UInt8"), make_column("d", "JSON"),
+                                      make_column("c", "UInt8"), make_column("d", "Dynamic"),
                                       make_column("e", "UInt8")};
   columns[2].default_kind = DefaultKind::materialized;
   columns[3].default_kind = DefaultKind::alias;
@@ -45,7 +45,7 @@ TEST(BlockSchema, LeavesOutWhatNoRecordMayFill) {
 }
 
 TEST(BlockSchema, SendsTextWhenAColumnCannotBeEncodedOrThereIsNone) {
-  const BlockSchema json(make_table({make_column("a", "UInt8"), make_column("b", "Array(JSON)")}));
+  const BlockSchema json(make_table({make_column("a", "UInt8"), make_column("b", "Array(Dynamic)")}));
   EXPECT_EQ(json.format(), InsertFormat::json_each_row);
   std::vector<TableColumn> columns = {make_column("a", "UInt8")};
   columns[0].default_kind = DefaultKind::materialized;
@@ -151,7 +151,7 @@ TEST(Block, CountsTheBytesOfItsBody) {
 }
 
 TEST(Block, KeepsTheTextOfRowsWhereNativeCannotSayThem) {
-  const BlockSchema schema(make_table({make_column("a", "JSON")}));
+  const BlockSchema schema(make_table({make_column("a", "Dynamic")}));
   Block block(schema);
   block.append_line("{\"a\":1}");
   block.end_row(Offset{4});
@@ -182,7 +182,7 @@ TEST(BlockDeathTest, NoticesARowWithTwoValuesInAColumn) {
 }
 
 TEST(BlockDeathTest, NoticesATextRowWithoutText) {
-  const BlockSchema schema(make_table({make_column("a", "JSON")}));
+  const BlockSchema schema(make_table({make_column("a", "Dynamic")}));
   Block block(schema);
   EXPECT_DEATH(block.end_row(Offset{0}), "block.cpp");
 }

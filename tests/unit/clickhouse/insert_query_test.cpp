@@ -112,6 +112,15 @@ TEST(InsertQueryTest, WithoutFlagsWhatIsLeftOutIsLeftToTheServer) {
   EXPECT_THAT(insert_query(table, insert_of({{"a", "UInt64", false, ""}})), Not(HasSubstr("b")));
 }
 
+TEST(InsertQueryTest, JsonIsCastByTheServer) {
+  InsertColumn json{"j", "Array(String)", false, "", "Array(JSON(a UInt8, SKIP REGEXP 'x'))"};
+  EXPECT_EQ(insert_query(table_of({column("d", "UInt8", DefaultKind::expression, "1")}),
+                         insert_of({{"a", "UInt8", false, "", ""}, json})),
+            "INSERT INTO `shop`.`orders` (`a`, `j`) SELECT __sluice_v0 AS `a`, CAST(__sluice_v1, "
+            "'Array(JSON(a UInt8, SKIP REGEXP \\'x\\'))') AS `j` FROM (SELECT v0 AS __sluice_v0, "
+            "v1 AS __sluice_v1 FROM input('v0 UInt8, v1 Array(String)')) FORMAT Native");
+}
+
 TEST(EmptyInsertQueryTest, NamesWhatRecordsMayFill) {
   const Table table =
       table_of({column("a", "UInt64"), column("b", "UInt64", DefaultKind::expression, "1"),

@@ -249,7 +249,7 @@ TEST_P(Records, LargeRecordsAreRead) {
 }
 
 TEST_P(Records, AColumnOfAnotherTypeMakesLines) {
-  Decoding decoding = table({column("x", "JSON"), column("y", "UInt8")});
+  Decoding decoding = table({column("x", "Dynamic"), column("y", "UInt8")});
   Block& block = decoding.block();
   ASSERT_EQ(block.schema().format(), InsertFormat::json_each_row);
   EXPECT_TRUE(
@@ -264,6 +264,24 @@ TEST_P(Records, AColumnOfAnotherTypeMakesLines) {
   std::string text;
   for (const std::string_view piece : insert.pieces) text += piece;
   EXPECT_EQ(text, "{\"x\":{\"a\": 1},\"y\":300}\n {\"zz\":[1,2],\"x\":\"\xFF\"}\n");
+}
+
+TEST_P(Records, JsonIsTheTextOfAnObject) {
+  Decoding decoding = table({column("x", "JSON"), column("y", "Array(Nullable(JSON))")});
+  ASSERT_EQ(decoding.block().schema().format(), InsertFormat::native);
+  EXPECT_TRUE(decoding.decode(R"({"x":{"a": [1,"}"]},"y":[{},null]})"));
+  EXPECT_TRUE(decoding.decode(R"({"x":null})"));
+  EXPECT_TRUE(decoding.decode("{}"));
+  EXPECT_EQ(decoding.bytes(0), "\x0E{\"a\": [1,\"}\"]}\2{}\2{}");
+  for (const char* value : {"5", "[]", "\"{}\"", "true", "{\"a\":nul}", "{\"a\":\"\\ud800\"}"}) {
+    EXPECT_FALSE(decoding.decode(std::string("{\"x\":") + value + "}")) << value;
+  }
+  Insert insert;
+  const InsertBody body({&decoding.block()}, insert);
+  EXPECT_FALSE(insert.plain());
+  EXPECT_EQ(insert.columns[0].type, "String");
+  EXPECT_EQ(insert.columns[0].cast_type, "JSON");
+  EXPECT_EQ(insert.columns[1].cast_type, "Array(Nullable(JSON))");
 }
 
 }  // namespace

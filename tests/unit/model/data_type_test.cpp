@@ -119,19 +119,37 @@ TEST_P(OtherType, IsKeptByNameAndNotEncodable) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, OtherType,
-    testing::Values("JSON", "JSON(max_dynamic_paths=8, `a.b` UInt32, SKIP REGEXP 'z(\\'')",
-                    "Object('json')", "Dynamic", "Dynamic(max_types=10)", "Nothing", "Geometry",
-                    "Variant(Array(String), UInt64)", "IntervalSecond", "QBit(Float32, 8)",
+    testing::Values("Object('json')", "Dynamic", "Dynamic(max_types=10)", "Nothing", "Geometry",
+                    "Variant(Array(String), UInt64)", "IntervalAge", "QBit(Float32, 8)",
                     "AggregateFunction(quantiles(0.5, 0.9), UInt64)",
                     "AggregateFunction(1, sum, UInt64)", "NewerThanWeAre(1, `)`, ')', \")\")",
                     "SimpleAggregateFunction(argMin, String, UInt64)", "UInt8(3)", "Array"));
 
 TEST(DataType, IsNotEncodableWhenSomethingInItIsNot) {
   for (const char* name :
-       {"Array(JSON)", "Tuple(a UInt8, b Dynamic)", "Map(String, Nothing)", "Nullable(Nothing)",
-        "SimpleAggregateFunction(any, JSON)", "Nested(a Array(Variant(UInt8, String)))"}) {
+       {"Array(Dynamic)", "Tuple(a UInt8, b Dynamic)", "Map(String, Nothing)", "Nullable(Nothing)",
+        "SimpleAggregateFunction(any, Dynamic)", "Nested(a Array(Variant(UInt8, String)))"}) {
     EXPECT_FALSE(parsed(name).encodable()) << name;
   }
+}
+
+TEST(DataType, JsonIsAStringOnTheWireThatMustBeCast) {
+  const DataType type = parsed("JSON(max_dynamic_paths=8, `a.b` UInt32, SKIP REGEXP 'z(\\'')");
+  EXPECT_EQ(type.kind, TypeKind::json);
+  EXPECT_EQ(type.wire_name(), "String");
+  EXPECT_TRUE(type.encodable());
+  EXPECT_TRUE(type.holds_json());
+  const DataType nested = parsed("Map(String, Array(Tuple(a Nullable(JSON), b UInt8)))");
+  EXPECT_EQ(nested.wire_name(), "Map(String, Array(Tuple(`a` Nullable(String), `b` UInt8)))");
+  EXPECT_TRUE(nested.encodable());
+  EXPECT_TRUE(nested.holds_json());
+  EXPECT_FALSE(parsed("Array(String)").holds_json());
+}
+
+TEST(DataType, IntervalsAreNumbers) {
+  const DataType type = parsed("Nullable(IntervalSecond)");
+  EXPECT_EQ(type.elements.front().kind, TypeKind::int64);
+  EXPECT_EQ(type.wire_name(), "Nullable(Int64)");
 }
 
 TEST(DataType, KeepsTheNamesAndValuesOfAnEnum) {

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cmd_check.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "cli/connections.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/failure.hpp"
+#include "cli/findings.hpp"
+#include "cli/output.hpp"
+#include "cli/settings.hpp"
+#include "cli/text.hpp"
+#include "core/block/block.hpp"
+
+namespace sluice::cli {
+namespace {
+
+/// What opening a sink warns of.
+class Warnings final : public Observer {
+ public:
+  Warnings(Findings& findings, std::string subject)
+      : findings_(findings), subject_(std::move(subject)) {}
+  void warning(std::string_view /*slug*/, std::string_view message) override {
+    findings_.warning(subject_, std::string(message));
+  }
+
+ private:
+  Findings& findings_;
+  std::string subject_;
+};
+
+/// How rows go into a table, and the columns that have to do with it.
+struct Encoding {
+  const char* form = "";
+  std::vector<std::string> cast;  ///< the server parses them
+  std::vector<std::string>
+      defaults;                     ///< the server evaluates their DEFAULT where a field is missing
+  std::vector<std::string> others;  ///< only the server can read them
+};
+
+Encoding encoding_of(const BlockSchema& schema) {
+  Encoding encoding;
+  for (const TableColumn& column : schema.columns()) {
+    const std::string named = fmt::format("{} {}", column.name, column.type.name);
+    if (!column.encodable()) encoding.others.push_back(named);
+    if (column.type.holds_json()) encoding.cast.push_back(named);
+    if (column.default_kind == DefaultKind::expression) encoding.defaults.push_back(column.name);
+  }
+  const bool native = schema.format() == InsertFormat::native;
+  encoding.form = native ? "Native" : "JSONEachRow";
+  return encoding;
+}
+
+std::string sentence(const Encoding& encoding) {
+  if (!encoding.others.empty()) {
+    return fmt::format("JSONEachRow, parsed by the server, because of {}",
+                       join(encoding.others, ", "));
+  }
+  std::string text = encoding.form;
+  if (!encoding.cast.empty()) {
+    text += fmt::format("; the server parses {}", join(encoding.cast, ", "));
+  }
+  if (!encoding.defaults.empty()) {
+    text += fmt::format("; the server evaluates the DEFAULT of {} where a record has no value",
+                        join(encoding.defaults, ", "));
+  }
+  return text;
+}
+
+Result<Table> look_at_table(const PipelineSettings& pipeline, const Settings& settings,
+                            const Connections& connections, Observer& observer,
+                            const Clock& clock) {
+  clickhouse::SinkOptions options;
+  options.database = pipeline.database();
+  options.table = pipeline.table_name();
+  options.senders = 1;
+  options.retry.time_max = settings.run.retry_time_max.value;
+  for (size_t index = 0;; ++index) {
+    auto sink = clickhouse::open_sink(connections.servers[index], options, observer, clock);
+    if (sink.ok()) return (*sink)->describe();
+    const bool last = index + 1 == connections.servers.size();
+    if (last || sink.error().code != Errc::unavailable) return std::move(sink).error();
+  }
+}
+
+void check_table(const PipelineSettings& pipeline, const Settings& settings,
+                 const Connections& connections, const Clock& clock, Findings& findings) {
+  Warnings warnings(findings, pipeline.name);
+  auto table = look_at_table(pipeline, settings, connections, warnings, clock);
+  const bool raw = pipeline.format.value == RecordFormat::raw;
+  if (table.ok() && raw) table = raw_table(std::move(table).value());
+  if (!table.ok()) return findings.error(pipeline.name, table.error());
+  const BlockSchema schema(std::move(table).value());
+  Encoding encoding = encoding_of(schema);
+  const std::string text =
+      raw ? fmt::format("the whole value goes into {}", schema.columns().front().name)
+          : sentence(encoding);
+  findings.ok(pipeline.name, fmt::format("table {}: {}", pipeline.table.value, text),
+              {{"table", pipeline.table.value},
+               {"format", encoding.form},
+               {"parsed_by_server", std::move(encoding.cast)},
+               {"defaults_by_server", std::move(encoding.defaults)},
+               {"not_encodable", std::move(encoding.others)}});
+}
+
+void check_configuration(const Settings& settings, Findings& findings) {
+  findings.ok("config", "the configuration is valid: " +
+                            counted(settings.pipelines.size(), "pipeline") + " chosen");
+  for (const std::string& text : settings.warnings) findings.warning("config", text);
+  for (const PipelineSettings& pipeline : settings.pipelines) {
+    findings.ok(pipeline.name, fmt::format("topic {} to table {}, group {}", pipeline.topic.value,
+                                           pipeline.table.value, pipeline.group.value));
+  }
+}
+
+}  // namespace
+
+int run_check_command(const Invocation& invocation, const Environment& environment,
+                      Problems problems) {
+  const SystemClock clock;
+  const Settings settings =
+      read_settings(invocation, environment, system_config_folder, clock.wall(), problems);
+  if (!problems.empty()) return fail(problems, settings.output, environment);
+  Findings findings;
+  check_configuration(settings, findings);
+  if (invocation.flags.has("online")) {
+    const auto connections = make_connections(settings, environment);
+    if (!connections) return fail(connections.error(), settings.output, environment);
+    for (const std::string& text : connections->warnings) findings.warning("config", text);
+    for (const PipelineSettings& pipeline : settings.pipelines) {
+      check_table(pipeline, settings, *connections, clock, findings);
+    }
+  }
+  Output out;
+  const bool text = settings.output.format == OutputFormat::text;
+  const bool quiet = settings.output.quiet && findings.exit_code() == exit_code::ok;
+  if (!text || !quiet) out.write(text ? findings.text() : findings.json().dump() + "\n");
+  const auto written = out.status();
+  return written.ok() ? findings.exit_code() : fail(written.error(), settings.output, environment);
+}
+
+}  // namespace sluice::cli
