@@ -28,7 +28,7 @@ struct InsertColumn {
   std::string type;  ///< in the body (DataType::wire_name); the server casts it
   bool flagged = false;
   std::string default_expression;  ///< of a flagged column
-  std::string cast_type;           ///< the table's type where the statement must cast, else empty
+  std::string cast_type{};           ///< the table's type where the statement must cast, else empty
 };
 
 /// One INSERT as the sink sends it: every attempt has these bytes and this token.

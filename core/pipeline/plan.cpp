@@ -58,7 +58,10 @@ bool Plan::done(PartitionId partition, std::optional<Offset> committed) const {
   const auto found = partitions.find(partition);
   if (found == partitions.end()) return true;
   const PartitionPlan& plan = found->second;
-  return plan.end <= plan.watermarks.first || (committed && *committed >= plan.end);
+  if (committed) return *committed >= plan.end;
+  // An offset of a topic that is gone has to be replaced, even when there is nothing to read: the
+  // records that reach it one day would be taken for read.
+  return plan.end <= plan.watermarks.first && !plan.beyond_end;
 }
 
 Result<Start> start_of(const PipelineOptions& options, Source& source, PartitionId partition,
@@ -125,7 +128,8 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
           check_committed(options, partition, offset->second.offset, held->second);
       if (!sound.ok() && options.on_gap == OnGap::stop) return sound.error();
       // An offset of a topic that is gone says nothing about the one that is there.
-      if (sound.ok() || offset->second.offset <= held->second.end) entry.committed = offset->second;
+      entry.beyond_end = offset->second.offset > held->second.end;
+      if (!entry.beyond_end) entry.committed = offset->second;
     }
     plan.partitions.emplace(partition, std::move(entry));
   }

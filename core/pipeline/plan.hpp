@@ -15,6 +15,7 @@ struct PartitionPlan {
   Watermarks watermarks;               ///< of the broker, at the start of the run
   Offset end;                          ///< read up to here
   std::optional<Committed> committed;  ///< of the group, at the start of the run
+  bool beyond_end = false;             ///< the group's offset was of a topic that is gone
 };
 
 /// What a run is going to do, decided from one look at the group and the broker before it joins.
