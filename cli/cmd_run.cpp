@@ -130,14 +130,22 @@ int finish(const Settings& settings, const Environment& environment, Console& co
 }
 
 int run_command(const Invocation& invocation, const Environment& environment, Problems problems) {
-  const SystemClock clock;
-  const WallTime now = clock.wall();
   std::optional<Error> error;
-  auto configuration = read_configuration(invocation, environment, now, problems, error);
+  auto configuration =
+      read_configuration(invocation, environment, SystemClock().wall(), problems, error);
   if (configuration == nullptr) {
     const OutputSettings output = read_output_settings(invocation.flags, environment, problems);
     return error ? fail(*error, output, environment) : fail(problems, output, environment);
   }
+  return run_configuration(invocation, environment, std::move(configuration));
+}
+
+}  // namespace
+
+int run_configuration(const Invocation& invocation, const Environment& environment,
+                      std::unique_ptr<Configuration> configuration) {
+  const SystemClock clock;
+  const WallTime now = clock.wall();
   const OutputSettings output = configuration->settings.output;
   const bool continuous = configuration->settings.run.continuous;
   RunControl control;
@@ -182,8 +190,6 @@ int run_command(const Invocation& invocation, const Environment& environment, Pr
   run.duration = std::chrono::duration_cast<Milliseconds>(run.finished_at - run.started_at);
   return finish(configuration->settings, environment, console, run);
 }
-
-}  // namespace
 
 int run_sync_command(const Invocation& invocation, const Environment& environment,
                      Problems problems) {

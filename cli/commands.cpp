@@ -5,6 +5,7 @@
 #include <array>
 
 #include "cli/cmd_check.hpp"
+#include "cli/cmd_rejects.hpp"
 #include "cli/cmd_run.hpp"
 
 namespace sluice::cli {
@@ -39,14 +40,34 @@ DEFAULT it evaluates, or JSONEachRow (parsed by the server), and which columns c
 0, 78 (configuration, table), 77 (a grant) or 75 (ClickHouse unreachable). -o json for scripts.
 )";
 
+constexpr std::string_view rejects_help =
+    R"(Lists rejected records, the newest last, or sends them through their pipelines again.
+
+Usage: sluice rejects [PIPELINE...] [--since TIME] [--limit COUNT] [--raw]
+       sluice rejects [PIPELINE...] --replay [--dry-run]
+       sluice rejects -b BROKERS --reject-topic NAME [--group NAME]
+       sluice rejects --reject-file FILE
+
+TIME in the table is when the record was rejected; topic, partition and offset are where it was
+first read. What was replayed is no longer listed, unless no group is known. --raw ends every
+payload with a line break; for payloads that hold line breaks themselves use -o jsonl.
+
+--replay reads a reject topic with the group GROUP.rejects, so that every record is replayed once,
+and a reject file by renaming it to FILE.replaying. What is rejected again goes to the same place,
+with its first topic, partition, offset and time. Only records that the pipeline's own group
+rejected are replayed. Exit 0: all are in the table; 3: some were rejected again.
+)";
+
 constexpr std::array commands_table{
     Command{"sync", for_sync, "copy everything up to now, then exit", sync_help, true,
             run_sync_command},
     Command{"tail", for_tail, "keep copying until told to stop", tail_help, true, run_tail_command},
     Command{"check", for_check, "validate the configuration (--online: and the tables)", check_help,
             true, run_check_command},
+    Command{"rejects", for_rejects, "list rejected records, or send them through again",
+            rejects_help, true, run_rejects_command},
     Command{"version", 0, "show the versions of sluice and its libraries", "", false, nullptr},
-    Command{"help", 0, "show help: sluice help sync, check, formats, exit-codes", "", true,
+    Command{"help", 0, "show help: sluice help sync, check, formats, exit-codes, errors", "", true,
             nullptr},
 };
 

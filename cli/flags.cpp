@@ -15,16 +15,21 @@ constexpr std::string_view adhoc = "One pipeline without a configuration";
 constexpr std::string_view range = "What is read";
 constexpr std::string_view batches = "Batches";
 constexpr std::string_view checked = "What is checked";
+constexpr std::string_view listed = "What is listed";
+constexpr std::string_view again = "Replay";
 constexpr std::string_view errors = "Rejects, retries and limits";
 
+constexpr CommandSet runs_or_replays = for_runs | for_rejects;
+
 constexpr auto flags_table = std::to_array<Flag>({
-    {"topic", 't', "NAME", "topic to read; needs --table", for_runs, adhoc},
-    {"table", 0, "DB.TABLE", "table to write", for_runs, adhoc},
+    {"topic", 't', "NAME", "topic to read; needs --table", runs_or_replays, adhoc},
+    {"table", 0, "DB.TABLE", "table to write", runs_or_replays, adhoc},
     {"format", 0, "FORMAT", "json (default), or raw: the whole value into the only String column",
-     for_runs, adhoc},
-    {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", for_runs, adhoc},
-    {"reject-topic", 0, "NAME", "topic that rejected records go to", for_runs, adhoc},
-    {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", for_runs, adhoc},
+     runs_or_replays, adhoc},
+    {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", runs_or_replays, adhoc},
+    {"reject-topic", 0, "NAME", "topic that rejected records go to", runs_or_replays, adhoc},
+    {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", runs_or_replays,
+     adhoc},
 
     {"from", 0, "WHERE", "start of a group without offsets: earliest, end or a time", for_runs,
      range},
@@ -41,9 +46,10 @@ constexpr auto flags_table = std::to_array<Flag>({
 
     {"on-error", 0, "stop|reject", "what a record that does not fit does to its pipeline", for_runs,
      errors},
-    {"rejects-ok", 0, "", "exit 0 instead of 3 when records were rejected", for_runs, errors},
+    {"rejects-ok", 0, "", "exit 0 instead of 3 when records were rejected", runs_or_replays,
+     errors},
     {"retry-max-time", 0, "DURATION",
-     "give up after this long, exit 75 (0: never; default 5m, tail: 0)", for_runs, errors},
+     "give up after this long, exit 75 (0: never; default 5m, tail: 0)", runs_or_replays, errors},
     {"fail-fast", 0, "", "the first pipeline that fails stops the others, drained", for_runs,
      errors},
     {"no-data-exit-code", 0, "CODE", "exit with this instead of 0 when nothing was there", for_sync,
@@ -62,6 +68,12 @@ constexpr auto flags_table = std::to_array<Flag>({
 
     {"online", 0, "", "also ask ClickHouse: tables, grants, and how rows go into them", for_check,
      checked, false},
+
+    {"since", 0, "TIME", "only records rejected at that time or later", for_rejects, listed, false},
+    {"limit", 0, "COUNT", "the newest so many (default 100)", for_rejects, listed, false},
+    {"raw", 0, "", "only the payloads, as they are, one a line", for_rejects, listed, false},
+    {"replay", 0, "", "send all of them through the pipeline again", for_rejects, again, false},
+    {"dry-run", 'n', "", "with --replay: say what would be replayed", for_rejects, again, false},
 
     {"config", 'c', "FILE", "configuration file; - is standard input, none is no file; repeatable",
      everywhere, where},

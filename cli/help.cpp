@@ -55,8 +55,12 @@ Summary files (--summary-file):
   .md        a section appended for each run
 
 Reject files (--reject-file, reject = { file = ... }):
-  JSON lines: topic, partition, offset, timestamp, reason, code, column, message, key, value,
-  headers. Bytes that are not UTF-8 stand in key_base64, value_base64.
+  JSON lines: rejected_at, run, group, topic, partition, offset, timestamp, reason, code, column,
+  message, key, value, headers. Bytes that are not UTF-8 stand in key_base64, value_base64.
+
+Reject topics (--reject-topic, reject = { topic = ... }):
+  The record as it was; behind its own headers sluice.error.code (why), .clickhouse_code, .column,
+  .message, .topic, .partition, .offset, .timestamp, .run, .group.
 )";
 
 constexpr std::string_view exit_codes_text = R"(Exit codes:
@@ -127,6 +131,7 @@ std::string help_text() {
 
 std::optional<std::string> help_text(std::string_view topic) {
   if (topic == "formats") return std::string(formats_text);
+  if (topic == "errors") return errors_help();
   if (topic == "exit-codes") return std::string(exit_codes_text);
   const Command* command = find_command(topic);
   if (command == nullptr) return std::nullopt;
@@ -137,7 +142,7 @@ std::optional<std::string> help_text(std::string_view topic) {
 
 std::vector<std::string> help_topics() {
   std::vector<std::string> topics = command_names();
-  for (const char* topic : {"formats", "exit-codes"}) topics.emplace_back(topic);
+  for (const char* topic : {"formats", "exit-codes", "errors"}) topics.emplace_back(topic);
   return topics;
 }
 

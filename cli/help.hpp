@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/deliver/retry.hpp"
+
 namespace sluice::cli {
 
 /// `sluice --help`.
@@ -13,6 +15,11 @@ namespace sluice::cli {
 
 /// `sluice help TOPIC`: a command or a topic of its own; nothing when there is none of that name.
 [[nodiscard]] std::optional<std::string> help_text(std::string_view topic);
+
+/// `sluice help errors`: what every error of ClickHouse, HTTP, libcurl and Kafka means.
+[[nodiscard]] std::string errors_help();
+/// What sluice does after an attempt that ended so, in plain words.
+[[nodiscard]] std::string error_action(const Attempt& attempt);
 
 /// What `sluice help` knows besides the overview.
 [[nodiscard]] std::vector<std::string> help_topics();

@@ -11,76 +11,62 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "cli/file.hpp"
 #include "cli/text.hpp"
+#include "cli/units.hpp"
 
 namespace sluice::cli {
 namespace {
 
 constexpr size_t buffer_bytes_max = 1 << 20;
 
-Error reject_error(const std::string& path, std::string_view what) {
-  return {Errc::io, "reject-file", fmt::format("reject file {} {}", escape_control(path), what),
-          "check its folder, its permissions and the free space; the record was not committed"};
-}
-
-/// Holds the file for one writer at a time, so that lines of two processes never mix.
-class FileLock {
- public:
-  explicit FileLock(int descriptor) : descriptor_(descriptor) {
-    while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
-    }
-  }
-  ~FileLock() { ::flock(descriptor_, LOCK_UN); }
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
-
- private:
-  int descriptor_;
-};
-
-/// Whether what the file holds ends within a line.
-bool ends_within_line(int descriptor) {
-  struct stat status {};
-  char last = '\n';
-  if (::fstat(descriptor, &status) != 0 || status.st_size == 0) return false;
-  return ::pread(descriptor, &last, 1, status.st_size - 1) == 1 && last != '\n';
-}
-
 class RejectFile final : public RejectSink {
  public:
-  RejectFile(std::string path, FileDescriptor file, std::string run_id, const Clock& clock)
-      : path_(std::move(path)), file_(std::move(file)), run_id_(std::move(run_id)), clock_(clock) {}
+  RejectFile(std::string path, FileDescriptor file, kafka::RejectedBy by, const Clock& clock)
+      : path_(std::move(path)), file_(std::move(file)), by_(std::move(by)), clock_(clock) {}
 
   Result<void> write(const RejectedRecord& record) override {
-    buffer_ += reject_line(record, run_id_, clock_.wall());
+    buffer_ += reject_json({record, by_, clock_.wall()}).dump() + "\n";
     if (buffer_.size() < buffer_bytes_max) return {};
     return write_buffer();
   }
 
   Result<void> flush() override {
     TRY(write_buffer());
-    if (::fsync(file_.get()) != 0) {
-      return reject_error(path_, "cannot be made durable: " + system_message(errno));
+    return sync();
+  }
+
+ private:
+  Result<void> sync() {
+    if (::fsync(file_.get()) == 0) return {};
+    return reject_file_error(path_, "cannot be made durable: " + system_message(errno));
+  }
+
+  Result<void> write_buffer() {
+    while (!buffer_.empty()) {
+      {
+        const FileLock lock(file_.get());
+        if (is_still(path_, file_.get())) return append();
+      }
+      // A replay took the file away with all that is in it; what comes now starts a new one.
+      TRY(sync());
+      file_ = TRY(open_reject_descriptor(path_, O_RDWR | O_CREAT | O_APPEND));
+      TRY(sync_folder(folder_of(path_), "folder of the reject file"));
     }
     return {};
   }
 
- private:
-  Result<void> write_buffer() {
-    if (buffer_.empty()) return {};
-    const FileLock lock(file_.get());
+  Result<void> append() {
     // A write that failed half-way, ours or another's, must not swallow the next record.
     if (ends_within_line(file_.get())) buffer_.insert(0, "\n");
     const auto written = write_all(file_.get(), buffer_, "reject file " + escape_control(path_));
-    if (!written) return reject_error(path_, "cannot be written: " + system_message(errno));
+    if (!written) return reject_file_error(path_, "cannot be written: " + system_message(errno));
     buffer_.clear();
     return {};
   }
 
   std::string path_;
   FileDescriptor file_;
-  std::string run_id_;
+  kafka::RejectedBy by_;
   const Clock& clock_;
   std::string buffer_;
 };
@@ -96,14 +82,55 @@ void add_bytes(nlohmann::ordered_json& out, const std::string& name, const std::
   }
 }
 
+/// The bytes that add_bytes() put there; an exception when they are not as it puts them.
+std::string take_bytes(const nlohmann::json& from, const std::string& name, bool& null) {
+  null = false;
+  if (const auto coded = from.find(name + "_base64"); coded != from.end()) {
+    auto bytes = from_base64(coded->get<std::string>());
+    if (!bytes) throw nlohmann::json::other_error::create(501, "no base64", nullptr);
+    return *std::move(bytes);
+  }
+  const auto& plain = from.at(name);
+  null = plain.is_null();
+  return null ? std::string() : plain.get<std::string>();
+}
+
+KeptReject kept_of(const nlohmann::json& from) {
+  KeptReject kept;
+  RejectedRecord& record = kept.record;
+  const auto at = parse_time(from.at("rejected_at").get<std::string>(), WallTime{});
+  kept.rejected_at = at.value_or(WallTime{});
+  kept.by = {from.at("run").get<std::string>(), from.at("group").get<std::string>()};
+  record.topic = from.at("topic").get<std::string>();
+  record.partition.value = from.at("partition").get<int32_t>();
+  record.offset.value = from.at("offset").get<int64_t>();
+  const auto& timestamp = from.at("timestamp");
+  record.timestamp_ms = timestamp.is_null() ? -1 : timestamp.get<int64_t>();
+  record.reason = reject_reason(from.at("reason").get<std::string>()).value_or(RejectReason::none);
+  record.code = from.at("code").get<int>();
+  record.column = from.at("column").get<std::string>();
+  record.message = from.at("message").get<std::string>();
+  record.key = take_bytes(from, "key", record.null_key);
+  record.value = take_bytes(from, "value", record.null_value);
+  for (const auto& entry : from.at("headers")) {
+    Header header;
+    bool null_name = false;
+    header.name = take_bytes(entry, "name", null_name);
+    header.value = take_bytes(entry, "value", header.null_value);
+    record.headers.push_back(std::move(header));
+  }
+  return kept;
+}
+
 }  // namespace
 
-std::string reject_line(const RejectedRecord& record, const std::string& run_id,
-                        WallTime rejected_at) {
+nlohmann::ordered_json reject_json(const KeptReject& kept) {
+  const RejectedRecord& record = kept.record;
   nlohmann::ordered_json out{{"v", 1},
-                             {"rejected_at", utc_milliseconds(rejected_at)},
-                             {"run", run_id},
-                             {"topic", record.topic},
+                             {"rejected_at", utc_milliseconds(kept.rejected_at)},
+                             {"run", kept.by.run},
+                             {"group", valid_utf8(kept.by.group)},
+                             {"topic", valid_utf8(record.topic)},
                              {"partition", record.partition.value},
                              {"offset", record.offset.value}};
   const bool timed = record.timestamp_ms >= 0;
@@ -121,25 +148,63 @@ std::string reject_line(const RejectedRecord& record, const std::string& run_id,
     add_bytes(entry, "value", header.value, header.null_value);
     out["headers"].push_back(std::move(entry));
   }
-  return out.dump() + "\n";
+  return out;
 }
 
-Result<std::unique_ptr<RejectSink>> open_reject_file(const std::string& path,
-                                                     const std::string& run_id,
-                                                     const Clock& clock) {
-  FileDescriptor file(
-      ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
+std::optional<KeptReject> parse_reject_line(std::string_view line) {
+  try {
+    return kept_of(nlohmann::json::parse(line));
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+Error reject_file_error(const std::string& path, std::string_view what) {
+  return {Errc::io, "reject-file", fmt::format("reject file {} {}", escape_control(path), what),
+          "check its folder, its permissions and the free space; the record was not committed"};
+}
+
+FileLock::FileLock(int descriptor) : descriptor_(descriptor) {
+  while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+  }
+}
+
+FileLock::~FileLock() { ::flock(descriptor_, LOCK_UN); }
+
+bool ends_within_line(int descriptor) {
+  struct stat status {};
+  char last = '\n';
+  if (::fstat(descriptor, &status) != 0 || status.st_size == 0) return false;
+  return ::pread(descriptor, &last, 1, status.st_size - 1) == 1 && last != '\n';
+}
+
+bool is_still(const std::string& path, int descriptor) {
+  struct stat named {};
+  struct stat open {};
+  return ::lstat(path.c_str(), &named) == 0 && ::fstat(descriptor, &open) == 0 &&
+         named.st_dev == open.st_dev && named.st_ino == open.st_ino;
+}
+
+Result<FileDescriptor> open_reject_descriptor(const std::string& path, int flags) {
+  FileDescriptor file(::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600));
   if (!file.open()) {
     const std::string reason = errno == ELOOP ? "it is a symbolic link" : system_message(errno);
-    return reject_error(path, "cannot be opened: " + reason);
+    return reject_file_error(path, "cannot be opened: " + reason);
   }
   struct stat status {};
   if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return reject_error(path, "is not a regular file");
+    return reject_file_error(path, "is not a regular file");
   }
+  return file;
+}
+
+Result<std::unique_ptr<RejectSink>> open_reject_file(const std::string& path,
+                                                     const kafka::RejectedBy& by,
+                                                     const Clock& clock) {
+  FileDescriptor file = TRY(open_reject_descriptor(path, O_RDWR | O_CREAT | O_APPEND));
   TRY(sync_folder(folder_of(path), "folder of the reject file"));
   return std::unique_ptr<RejectSink>(
-      std::make_unique<RejectFile>(path, std::move(file), run_id, clock));
+      std::make_unique<RejectFile>(path, std::move(file), by, clock));
 }
 
 }  // namespace sluice::cli

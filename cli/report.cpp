@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/exit_code.hpp"
 #include "cli/text.hpp"
@@ -22,7 +23,7 @@ std::string rate(uint64_t rows, Milliseconds duration) {
   return short_count(static_cast<double>(rows) / seconds_of(duration)) + "/s";
 }
 
-using Row = std::vector<std::string>;
+using Row = TextRow;
 
 Row table_row(const std::string& name, const std::string& table, const Counts& counts,
               Milliseconds duration) {
@@ -37,27 +38,12 @@ Row table_row(const std::string& name, const std::string& table, const Counts& c
           rate(counts.read, duration)};
 }
 
-/// Names to the left, numbers to the right; no blanks at the end of a line.
+/// Names to the left, numbers to the right.
 std::string align(const std::vector<Row>& rows) {
   constexpr size_t left_columns = 2;
-  std::vector<size_t> widths(rows.front().size());
-  for (const Row& row : rows) {
-    for (size_t column = 0; column < row.size(); ++column) {
-      widths[column] = std::max(widths[column], display_width(row[column]));
-    }
-  }
-  std::string out;
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t column = 0; column < row.size(); ++column) {
-      const std::string padding(widths[column] - display_width(row[column]), ' ');
-      const bool left = column < left_columns || &row == &rows.front();
-      line += (column == 0 ? "" : "  ") + (left ? row[column] + padding : padding + row[column]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
-  }
-  return out;
+  std::set<size_t> right;
+  for (size_t column = left_columns; column < rows.front().size(); ++column) right.insert(column);
+  return aligned(rows, right);
 }
 
 std::vector<Row> table_rows(const RunReport& run) {

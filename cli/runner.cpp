@@ -12,6 +12,7 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/reject_file.hpp"
+#include "cli/reject_replay.hpp"
 #include "cli/text.hpp"
 
 namespace sluice::cli {
@@ -54,6 +55,7 @@ kafka::LogCallback log_of(Console& console, const std::string& pipeline) {
 
 struct Runner::Opened {
   std::unique_ptr<Source> source;
+  ReplayFile* replay_file = nullptr;  ///< the source, where it is one
   std::unique_ptr<Sink> sink;
   std::unique_ptr<RejectSink> rejects;
 };
@@ -193,6 +195,10 @@ PipelineReport Runner::attempt(const PipelineSettings& pipeline, PipelineWatch& 
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
   PipelineReport report = sluice::run_pipeline(options_of(pipeline, before), ports, stop);
   report.name = pipeline.name;
+  if (opened->replay_file != nullptr) {
+    auto finished = opened->replay_file->finish();
+    if (!finished && !report.error) report.error = std::move(finished).error();
+  }
   return report;
 }
 
@@ -210,15 +216,27 @@ Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWa
   source.queue_bytes_max = memory_each_ / queue_share;
   source.unavailable_max = settings_.run.retry_time_max.value;
   Opened opened;
-  opened.source = TRY(kafka::open_source(cluster, source));
+  const bool replay = !pipeline.replayed_group.empty();
+  const kafka::RejectedBy by{run_id_, replay ? pipeline.replayed_group : source.group};
+  const std::string& reject_file = pipeline.reject.file.value;
+  const bool from_file = replay && !reject_file.empty();
+  if (!from_file) opened.source = TRY(kafka::open_source(cluster, source));
   opened.sink = TRY(open_sink(pipeline, watch));
+  if (from_file) {
+    auto file = TRY(ReplayFile::open(reject_file, by.group, watch));
+    opened.replay_file = file.get();
+    opened.source = std::move(file);
+  } else if (replay) {
+    opened.source = std::make_unique<ReplayTopic>(std::move(opened.source), by.group);
+  }
   // Not for on_error = stop: what is never used must not be able to fail.
   if (pipeline.on_error.value != OnError::reject) return opened;
   if (!pipeline.reject.topic.value.empty()) {
-    opened.rejects = TRY(kafka::open_reject_topic(cluster, pipeline.reject.topic.value, run_id_));
+    opened.rejects = TRY(kafka::open_reject_topic(cluster, pipeline.reject.topic.value, by));
   } else {
-    opened.rejects = TRY(open_reject_file(pipeline.reject.file.value, run_id_, clock_));
+    opened.rejects = TRY(open_reject_file(reject_file, by, clock_));
   }
+  if (replay) opened.rejects = std::make_unique<ReplayRejects>(std::move(opened.rejects));
   return opened;
 }
 

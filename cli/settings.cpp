@@ -90,11 +90,17 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
     return missing(Errc::usage, "no enabled pipeline has a name like that",
                    "check the names in the configuration");
   }
-  if (settings.kafka.brokers.value.empty()) {
+  // Rejected records are listed without ClickHouse, and those of a file without Kafka.
+  const bool lists_only = invocation.command == "rejects" && !settings.rejects.replay;
+  const bool needs_kafka =
+      invocation.command != "rejects" ||
+      std::any_of(settings.pipelines.begin(), settings.pipelines.end(),
+                  [](const auto& pipeline) { return !pipeline.reject.topic.value.empty(); });
+  if (needs_kafka && settings.kafka.brokers.value.empty()) {
     missing(Errc::config, "no Kafka broker is named",
             "give --brokers host:port, or set brokers in [kafka]");
   }
-  if (settings.clickhouse.urls.value.empty()) {
+  if (!lists_only && settings.clickhouse.urls.value.empty()) {
     missing(Errc::config, "no ClickHouse server is named",
             "give --clickhouse http://host:8123/database, or set url in [clickhouse]");
   }
@@ -164,6 +170,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   (void)reader.table("pipelines");
   reader.finish();
   read_run(invocation, now, settings.run, problems);
+  read_rejects(flags, now, settings.rejects, settings.run, problems);
   read_pipelines(invocation, root, now, settings, problems);
   warn_about_trust(settings);
   check_needed(invocation, settings, problems);

@@ -75,6 +75,9 @@ struct PipelineSettings {
   Setting<OnError> on_error{OnError::stop, {}};
   Setting<OnGap> on_gap{OnGap::stop, {}};
   RejectSettings reject;
+  /// Set for `rejects --replay`: the group whose rejects are read, instead of `topic`. `group` is
+  /// then the replay's own.
+  std::string replayed_group;
   Setting<uint64_t> batch_rows{250'000, {}};
   Setting<uint64_t> batch_bytes{64ull << 20, {}};
   Setting<Milliseconds> batch_age{Milliseconds(1000), {}};
@@ -129,11 +132,21 @@ struct OutputSettings {
   bool annotations = false;
 };
 
+/// What `rejects` is asked for.
+struct RejectsSettings {
+  std::optional<WallTime> since;
+  Setting<uint64_t> limit{100, {}};
+  bool raw = false;
+  bool replay = false;
+  bool dry_run = false;
+};
+
 struct Settings {
   KafkaSettings kafka;
   ClickHouseSettings clickhouse;
   std::vector<PipelineSettings> pipelines;  ///< of this run, enabled ones only
   RunSettings run;
+  RejectsSettings rejects;
   OutputSettings output;
   std::vector<std::string> config_files;  ///< in use
   std::vector<std::string> warnings;

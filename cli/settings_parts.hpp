@@ -34,6 +34,10 @@ void read_clickhouse(const ConfigValue& table, ClickHouseSettings& out, Problems
 void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,
                     Settings& out, Problems& problems);
 
+/// The flags of `rejects`; times that were read are echoed in `run`.
+void read_rejects(const FlagValues& flags, WallTime now, RejectsSettings& out, RunSettings& run,
+                  Problems& problems);
+
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems);
 
 /// earliest, end, or a time; nothing when it is none of these.

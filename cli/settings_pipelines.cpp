@@ -152,18 +152,44 @@ void read_configured(const Reading& reading, const ConfigValue& root, Settings& 
   select(reading.invocation.arguments, all, out, problems);
 }
 
+/// `rejects` without a configuration needs no table to list: the place is enough, and the group
+/// where one place holds the rejects of several.
+bool reads_rejects_only(const Invocation& invocation) {
+  const FlagValues& flags = invocation.flags;
+  return invocation.command == "rejects" && !flags.has("replay") &&
+         (flags.has("reject-topic") || flags.has("reject-file"));
+}
+
+PipelineSettings rejects_only(const FlagValues& flags) {
+  PipelineSettings out;
+  const auto value = [&](const char* flag) {
+    return flags.last(flag).value_or(Setting<std::string>{});
+  };
+  out.topic = value("topic");
+  out.group = value("group");
+  out.name = out.topic.value;
+  if (out.group.value.empty() && !out.name.empty()) out.group.value = "sluice-" + out.name;
+  out.reject.topic = value("reject-topic");
+  out.reject.file = value("reject-file");
+  return out;
+}
+
 void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) {
   const Invocation& invocation = reading.invocation;
   Problems& problems = reading.problems;
   const auto topic = invocation.flags.last("topic");
   if (!invocation.arguments.empty()) {
-    problems.add(topic->origin, "excludes pipeline names: it makes a pipeline of its own",
+    const Origin origin = topic ? topic->origin : Origin::flag("");
+    problems.add(origin, "excludes pipeline names: it makes a pipeline of its own",
                  "leave one of them out");
   }
   ConfigValue table = table_or_empty(root, "defaults");
   for (const PipelineFlag& flag : adhoc_flags) overlay(flag, invocation.flags, table);
   if (invocation.flags.has("reject-topic") && invocation.flags.has("reject-file")) {
     problems.add(Origin::flag("--reject-file"), "excludes --reject-topic", "leave one of them out");
+  }
+  if (reads_rejects_only(invocation)) {
+    return out.pipelines.push_back(rejects_only(invocation.flags));
   }
   out.pipelines.push_back(read_one(topic->value, topic->origin, table, "defaults", reading));
 }
@@ -173,7 +199,9 @@ void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) 
 void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,
                     Settings& out, Problems& problems) {
   const Reading reading{invocation, out.clickhouse.database.value, now, problems};
-  if (invocation.flags.has("topic")) return read_adhoc(reading, root, out);
+  if (invocation.flags.has("topic") || reads_rejects_only(invocation)) {
+    return read_adhoc(reading, root, out);
+  }
   for (const PipelineFlag& flag : adhoc_flags) {
     const auto given = invocation.flags.last(flag.flag);
     if (!given) continue;

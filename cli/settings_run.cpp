@@ -52,6 +52,33 @@ std::optional<StartAt> parse_start(const std::string& text, WallTime now) {
   return StartAt{StartAt::Kind::time, *time};
 }
 
+void read_rejects(const FlagValues& flags, WallTime now, RejectsSettings& out, RunSettings& run,
+                  Problems& problems) {
+  const ConfigValue table = flags_as_table(flags);
+  TableReader reader(table, "", problems);
+  reader.count("limit", 1, UINT64_MAX, out.limit);
+  out.raw = flags.has("raw");
+  out.replay = flags.has("replay");
+  out.dry_run = flags.has("dry-run");
+  if (const auto since = flags.last("since")) {
+    out.since = parse_time(since->value, now);
+    if (out.since) {
+      echo_time("--since", since->value, *out.since, run);
+    } else {
+      problems.add(since->origin, fmt::format("'{}' is no time", escape_control(since->value, 64)),
+                   std::string(time_example));
+    }
+  }
+  if (out.dry_run && !out.replay) {
+    problems.add(Origin::flag("--dry-run"), "belongs to --replay", "add --replay, or leave it out");
+  }
+  for (const char* flag : {"since", "limit", "raw"}) {
+    if (!out.replay || !flags.has(flag)) continue;
+    problems.add(flags.last(flag)->origin, "excludes --replay, which sends all of them again",
+                 "leave one of them out");
+  }
+}
+
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems) {
   const FlagValues& flags = invocation.flags;
   const ConfigValue table = flags_as_table(flags);

@@ -125,9 +125,14 @@ bool is_utf8(std::string_view bytes) {
   return true;
 }
 
+namespace {
+
+constexpr std::string_view base64_digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
+
 std::string base64(std::string_view bytes) {
-  static constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   out.reserve((bytes.size() + 2) / 3 * 4);
   for (size_t start = 0; start < bytes.size(); start += 3) {
@@ -137,8 +142,29 @@ std::string base64(std::string_view bytes) {
       bits = (bits << 8) | (index < group.size() ? static_cast<uint8_t>(group[index]) : 0u);
     }
     for (size_t index = 0; index < 4; ++index) {
-      out += index <= group.size() ? digits[(bits >> (18 - 6 * index)) & 0x3fu] : '=';
+      out += index <= group.size() ? base64_digits[(bits >> (18 - 6 * index)) & 0x3fu] : '=';
     }
+  }
+  return out;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  const size_t end = text.find('=');
+  const size_t digits = std::min(end, text.size());
+  if (text.size() - digits > 2 || text.find_first_not_of('=', digits) != std::string_view::npos) {
+    return std::nullopt;
+  }
+  std::string out;
+  out.reserve(text.size() / 4 * 3);
+  uint32_t bits = 0;
+  for (size_t index = 0; index < digits; ++index) {
+    const size_t digit = base64_digits.find(text[index]);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = (bits << 6) | static_cast<uint32_t>(digit);
+    // From the second digit of four on, each completes a byte.
+    const size_t spare = 6 - 2 * (index % 4);
+    if (index % 4 != 0) out += static_cast<char>((bits >> spare) & 0xffu);
   }
   return out;
 }
@@ -163,6 +189,27 @@ size_t display_width(std::string_view text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char character) {
     return (static_cast<uint8_t>(character) & 0xc0u) != 0x80u;
   }));
+}
+
+std::string aligned(const std::vector<TextRow>& rows, const std::set<size_t>& right) {
+  std::vector<size_t> widths(rows.front().size());
+  for (const TextRow& row : rows) {
+    for (size_t column = 0; column < row.size(); ++column) {
+      widths[column] = std::max(widths[column], display_width(row[column]));
+    }
+  }
+  std::string out;
+  for (const TextRow& row : rows) {
+    std::string line;
+    for (size_t column = 0; column < row.size(); ++column) {
+      const std::string padding(widths[column] - display_width(row[column]), ' ');
+      const bool left = !right.contains(column) || &row == &rows.front();
+      line += (column == 0 ? "" : "  ") + (left ? row[column] + padding : padding + row[column]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,10 +20,17 @@ namespace sluice::cli {
 
 [[nodiscard]] bool is_utf8(std::string_view bytes);
 [[nodiscard]] std::string base64(std::string_view bytes);
+/// The inverse; nothing when it is no base64 with its padding.
+[[nodiscard]] std::optional<std::string> from_base64(std::string_view text);
 /// Invalid UTF-8 replaced, so that a JSON writer takes it.
 [[nodiscard]] std::string valid_utf8(std::string_view bytes);
 /// Columns the text takes on a terminal, every code point counted as one.
 [[nodiscard]] size_t display_width(std::string_view text);
+
+using TextRow = std::vector<std::string>;
+/// Rows as an aligned table, the first one its head; `right` are the columns of numbers. No blanks
+/// at the end of a line.
+[[nodiscard]] std::string aligned(const std::vector<TextRow>& rows, const std::set<size_t>& right);
 
 [[nodiscard]] std::vector<std::string> split(std::string_view text, char separator);
 [[nodiscard]] std::string join(const std::vector<std::string>& parts, std::string_view separator);

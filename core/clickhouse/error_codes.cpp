@@ -62,8 +62,12 @@ constexpr ErrorCode exhausted(int code, std::string_view name) {
       overload_fix};
 }
 
-constexpr ErrorCode cut_body(int code, std::string_view name) {
-  return {code, name, AttemptClass::resend_once, true, Errc::rejected, "insert-refused", row_fix};
+/// Resent so often, then the rows are looked at one by one.
+constexpr ErrorCode cut_body(int code, std::string_view name, uint32_t times) {
+  ErrorCode entry{code,   name, AttemptClass::resend, true, Errc::rejected, "insert-refused",
+                  row_fix};
+  entry.times = times;
+  return entry;
 }
 
 constexpr ErrorCode row(int code, std::string_view name) {
@@ -112,7 +116,7 @@ constexpr std::string_view setting = "clickhouse-setting";
 constexpr TextPolicy withheld = TextPolicy::withheld;
 
 constexpr std::array table{
-    cut_body(3, "UNEXPECTED_END_OF_FILE"),
+    cut_body(3, "UNEXPECTED_END_OF_FILE", 2),
     row(6, "CANNOT_PARSE_TEXT"),
     schema(8, "THERE_IS_NO_COLUMN"),
     schema(10, "NOT_FOUND_COLUMN_IN_BLOCK"),
@@ -122,8 +126,8 @@ constexpr std::array table{
     row(25, "CANNOT_PARSE_ESCAPE_SEQUENCE"),
     row(26, "CANNOT_PARSE_QUOTED_STRING"),
     row(27, "CANNOT_PARSE_INPUT_ASSERTION_FAILED"),
-    cut_body(32, "ATTEMPT_TO_READ_AFTER_EOF"),
-    cut_body(33, "CANNOT_READ_ALL_DATA"),
+    cut_body(32, "ATTEMPT_TO_READ_AFTER_EOF", 2),
+    cut_body(33, "CANNOT_READ_ALL_DATA", 1),
     config(36, "BAD_ARGUMENTS", query, query_fix, TextPolicy::masked),
     row(38, "CANNOT_PARSE_DATE"),
     row(41, "CANNOT_PARSE_DATETIME"),
@@ -152,7 +156,8 @@ constexpr std::array table{
     waits(159, "TIMEOUT_EXCEEDED"),
     ErrorCode{164, "READONLY", AttemptClass::retry_briefly, false, Errc::no_permission,
               "clickhouse-readonly",
-              "the user's profile is read-only: give user {user} a profile with readonly = 0"},
+              "the user's profile is read-only: give user {user} a profile with readonly = 0",
+              TextPolicy::shown, 2},
     exhausted(173, "CANNOT_ALLOCATE_MEMORY"),
     row(190, "SIZES_OF_ARRAYS_DONT_MATCH"),
     denied(192, "UNKNOWN_USER", login, login_fix),

@@ -27,6 +27,7 @@ struct ErrorCode {
   std::string_view slug;
   std::string_view fix;  ///< {table} and {user} stand for themselves
   TextPolicy text = TextPolicy::shown;
+  uint32_t times = 1;  ///< as Attempt::times
 };
 
 /// The entry of a code; of an unknown one the rule for unknown codes: try again, then stop.

@@ -304,6 +304,17 @@ bool is_header_value(std::string_view value) {
   return value.empty() || (value.front() != ' ' && value.back() != ' ');
 }
 
+std::vector<CurlSignal> curl_signals() {
+  std::vector<CurlSignal> signals;
+  for (int number = CURLE_OK + 1; number < CURL_LAST; ++number) {
+    const auto code = static_cast<CURLcode>(number);
+    const TransportFailure failure = failure_of(code);
+    if (failure == TransportFailure::lost) continue;
+    signals.push_back({number, curl_easy_strerror(code), failure});
+  }
+  return signals;
+}
+
 std::string http_version_line() {
   const curl_version_info_data* const info = curl_version_info(CURLVERSION_NOW);
   std::string line = "libcurl ";

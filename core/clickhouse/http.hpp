@@ -86,6 +86,15 @@ class HttpClient {
   std::unique_ptr<Connection> connection_;
 };
 
+/// What a code of libcurl is taken for.
+struct CurlSignal {
+  int code = 0;
+  std::string text;  ///< libcurl's words
+  TransportFailure failure = TransportFailure::none;
+};
+/// Every code that is not just a lost connection, which is what all others are taken for.
+[[nodiscard]] std::vector<CurlSignal> curl_signals();
+
 /// "libcurl 7.88.1 OpenSSL/3.0.22 zlib/1.2.13"
 [[nodiscard]] std::string http_version_line();
 

@@ -146,7 +146,7 @@ bool is_hopeless_in_view(AttemptClass kind) {
   switch (kind) {
     case AttemptClass::isolate:
     case AttemptClass::split:
-    case AttemptClass::resend_once:
+    case AttemptClass::resend:
     case AttemptClass::refresh_schema:
       return true;
     case AttemptClass::success:
@@ -243,7 +243,8 @@ Verdict judge_insert(const HttpReply& reply, const Insert& insert, const Target&
     // What was sent with status 200 came late.
     verdict.attempt = {.kind = entry.kind,
                        .ambiguous = entry.ambiguous || reply.status == 200,
-                       .retry_after = wish_of(reply)};
+                       .retry_after = wish_of(reply),
+                       .times = entry.times};
     verdict.error = make_error(entry.errc, entry.slug,
                                insert_message(*exception, entry, insert, verdict.row, target),
                                explained(entry.fix, target));

@@ -25,7 +25,7 @@ Health health_of(AttemptClass kind) {
     case AttemptClass::retry_slow:
       return Health::overloaded;
     case AttemptClass::success:
-    case AttemptClass::resend_once:
+    case AttemptClass::resend:
     case AttemptClass::isolate:
     case AttemptClass::split:
     case AttemptClass::refresh_schema:
@@ -79,7 +79,7 @@ InsertOutcome Sender::deliver(const Task& task, const std::stop_token& stop) {
                           .error = verdict.error});
       // A server that is back is back for all; one that is overloaded is spared by each.
       const bool own_wait = verdict.attempt.kind == AttemptClass::retry_slow ||
-                            verdict.attempt.kind == AttemptClass::resend_once;
+                            verdict.attempt.kind == AttemptClass::resend;
       not_before = own_wait ? clock_.now() + decision.wait : started;
     }
   }

@@ -37,9 +37,9 @@ Retry::Decision Retry::after(const Attempt& attempt, TimePoint now) {
       return again(std::max({wait, options_.slow_base, wish}), now);
     }
     case AttemptClass::retry_briefly:
-      return again_briefly(now);
-    case AttemptClass::resend_once:
-      if (++cut_bodies_ > 1) return {Next::isolate, {}};
+      return again_briefly(attempt.times, now);
+    case AttemptClass::resend:
+      if (++cut_bodies_ > attempt.times) return {Next::isolate, {}};
       return again(backoff(options_.base, options_.cap), now);
     case AttemptClass::isolate:
       return {Next::isolate, {}};
@@ -60,9 +60,9 @@ Retry::Decision Retry::again(Milliseconds wait, TimePoint now) const {
   return {Next::again, std::min(wait, left)};
 }
 
-Retry::Decision Retry::again_briefly(TimePoint now) {
+Retry::Decision Retry::again_briefly(uint32_t times, TimePoint now) {
   if (!brief_since_) brief_since_ = now;
-  const Milliseconds left = options_.brief_max - elapsed(*brief_since_, now);
+  const Milliseconds left = options_.brief_max * times - elapsed(*brief_since_, now);
   if (left.count() <= 0) return {Next::fatal, {}};
   return again(std::min(backoff(options_.base, options_.cap), left), now);
 }

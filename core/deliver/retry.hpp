@@ -15,7 +15,7 @@ enum class AttemptClass : uint8_t {
   retry,           ///< try again, same bytes and token
   retry_slow,      ///< the server is overloaded: wait at least a second, up to a minute
   retry_briefly,   ///< may heal by itself within 30 s (table missing during DDL), then fatal
-  resend_once,     ///< the body arrived cut: the same bytes once more, then `isolate`
+  resend,          ///< the body arrived cut: the same bytes once or twice more, then `isolate`
   isolate,         ///< the data of a row is refused: find the row
   split,           ///< too large or too many partitions: smaller inserts
   refresh_schema,  ///< columns are not those we know: look again, once
@@ -27,6 +27,7 @@ struct Attempt {
   AttemptClass kind = AttemptClass::success;
   bool ambiguous = false;       ///< may have landed, or may still
   Milliseconds retry_after{0};  ///< the server's own wish, 0 when it has none
+  uint32_t times = 1;           ///< `resend`: how often; `retry_briefly`: so many brief_max
 };
 
 struct RetryOptions {
@@ -60,7 +61,7 @@ class Retry {
 
  private:
   Decision again(Milliseconds wait, TimePoint now) const;
-  Decision again_briefly(TimePoint now);
+  Decision again_briefly(uint32_t times, TimePoint now);
   Milliseconds backoff(Milliseconds base, Milliseconds cap);
 
   RetryOptions options_;

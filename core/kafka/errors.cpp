@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "core/kafka/properties.hpp"
 #include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
@@ -137,6 +138,28 @@ Error fatal_error(rd_kafka_t* client, const Place& place) {
           .slug = "kafka-client-failed",
           .message = "the Kafka client cannot go on: " + escape_text(text.data(), 300),
           .fix = "run the command again: it continues where it stopped"};
+}
+
+std::vector<ErrorSignal> error_signals() {
+  const rd_kafka_err_desc* descriptions = nullptr;
+  size_t count = 0;
+  rd_kafka_get_err_descs(&descriptions, &count);
+  std::vector<ErrorSignal> signals;
+  for (size_t index = 0; index < count; ++index) {
+    const rd_kafka_err_desc& description = descriptions[index];
+    // The array has holes.
+    if (description.name == nullptr || description.code == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    using Meaning = ErrorSignal::Meaning;
+    const CommitVerdict commit = commit_verdict(description.code);
+    std::optional<Meaning> meaning;
+    if (is_transient(description.code)) meaning = Meaning::waits;
+    if (is_unknown_topic(description.code)) meaning = Meaning::missing;
+    if (commit == CommitVerdict::fenced) meaning = Meaning::fenced;
+    if (commit == CommitVerdict::fatal) meaning = Meaning::fatal;
+    if (refusal_of(description.code, {})) meaning = Meaning::refused;
+    if (meaning) signals.push_back({description.name, *meaning});
+  }
+  return signals;
 }
 
 }  // namespace sluice::kafka

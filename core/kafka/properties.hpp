@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,20 @@ namespace sluice::kafka {
 
 /// All property names the linked librdkafka knows, sorted, without aliases of removed ones.
 [[nodiscard]] std::vector<std::string> property_names();
+
+/// What an error of librdkafka or of a broker is taken for.
+struct ErrorSignal {
+  std::string name;  ///< "NOT_LEADER_FOR_PARTITION"; those of the library begin with "_"
+  enum class Meaning : uint8_t {
+    waits,    ///< passes by itself
+    refused,  ///< credentials or a grant: ends the run
+    missing,  ///< a topic or partition that is not there: asked again, then it ends the run
+    fenced,   ///< of a commit: the partition is no longer ours
+    fatal,    ///< of a commit: ends the run
+  } meaning = Meaning::waits;
+};
+/// Every error that has a meaning of its own, as errors.hpp decides it.
+[[nodiscard]] std::vector<ErrorSignal> error_signals();
 
 /// "librdkafka 2.0.2 [gzip snappy …]"
 [[nodiscard]] std::string version_line();

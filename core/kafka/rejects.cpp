@@ -59,34 +59,17 @@ rd_kafka_resp_err_t produce(rd_kafka_t* client, const std::string& topic,
 
 }  // namespace
 
-std::vector<Header> reject_headers(const RejectedRecord& record, const std::string& run_id) {
-  std::vector<Header> headers = record.headers;
-  const auto add = [&](const char* name, std::string value) {
-    headers.push_back({.name = std::string("sluice.error.") + name, .value = std::move(value)});
-  };
-  add("code", std::string(to_string(record.reason)));
-  if (record.code != 0) add("clickhouse_code", std::to_string(record.code));
-  add("column", record.column);
-  add("message", escape_text(record.message));
-  add("topic", record.topic);
-  add("partition", std::to_string(record.partition.value));
-  add("offset", std::to_string(record.offset.value));
-  add("timestamp", std::to_string(record.timestamp_ms));
-  add("run", run_id);
-  return headers;
-}
-
 Result<std::unique_ptr<RejectSink>> open_reject_topic(const ClusterOptions& cluster,
                                                       const std::string& topic,
-                                                      const std::string& run_id) {
+                                                      const RejectedBy& by) {
   TRY(check_cluster(cluster));
-  auto rejects = std::make_unique<RejectTopic>(topic, run_id);
+  auto rejects = std::make_unique<RejectTopic>(topic, by);
   TRY(rejects->open(cluster));
   return std::unique_ptr<RejectSink>(std::move(rejects));
 }
 
-RejectTopic::RejectTopic(std::string topic, std::string run_id)
-    : place_{.topic = std::move(topic), .group = {}}, run_id_(std::move(run_id)) {}
+RejectTopic::RejectTopic(std::string topic, RejectedBy by)
+    : place_{.topic = std::move(topic), .group = {}}, by_(std::move(by)) {}
 
 Result<void> RejectTopic::open(const ClusterOptions& cluster) {
   {
@@ -152,7 +135,7 @@ Result<void> RejectTopic::check() {
 
 Result<void> RejectTopic::write(const RejectedRecord& record) {
   client_->serve(Milliseconds{0});
-  HeadersHandle headers = header_list(reject_headers(record, run_id_));
+  HeadersHandle headers = header_list(reject_headers(record, by_));
   const TimePoint deadline = now() + timeout_;
   for (;;) {
     TRY(check());

@@ -4,10 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "core/kafka/client.hpp"
 #include "core/kafka/errors.hpp"
+#include "core/kafka/reject_headers.hpp"
 #include "core/pipeline/ports.hpp"
 
 namespace sluice::kafka {
@@ -16,7 +16,7 @@ namespace sluice::kafka {
 /// not acknowledged makes every later call fail, so that no offset is passed for it.
 class RejectTopic final : public RejectSink {
  public:
-  RejectTopic(std::string topic, std::string run_id);
+  RejectTopic(std::string topic, RejectedBy by);
   ~RejectTopic() override = default;
 
   Result<void> open(const ClusterOptions& cluster);
@@ -29,14 +29,10 @@ class RejectTopic final : public RejectSink {
   [[nodiscard]] Error not_written(rd_kafka_resp_err_t code) const;
 
   Place place_;
-  std::string run_id_;
+  RejectedBy by_;
   std::unique_ptr<Client> client_;
   Milliseconds timeout_{0};
   std::optional<Error> failure_;
 };
-
-/// The record's own headers and, behind them, why it was rejected.
-[[nodiscard]] std::vector<Header> reject_headers(const RejectedRecord& record,
-                                                 const std::string& run_id);
 
 }  // namespace sluice::kafka

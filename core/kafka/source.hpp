@@ -3,12 +3,15 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "core/kafka/reject_headers.hpp"
 #include "core/pipeline/ports.hpp"
 
 namespace sluice::kafka {
@@ -40,11 +43,24 @@ struct SourceOptions {
 [[nodiscard]] Result<std::unique_ptr<Source>> open_source(const ClusterOptions& cluster,
                                                           const SourceOptions& options);
 
-/// Writes rejected records whole to a topic, with headers sluice.error.{code,column,message,topic,
-/// partition,offset,timestamp,run} (delivery.md section 3). flush() waits for the acknowledgement
-/// of all brokers.
+/// Writes rejected records whole to a topic, with the headers of reject_headers.hpp (delivery.md
+/// section 3). flush() waits for the acknowledgement of all brokers.
 [[nodiscard]] Result<std::unique_ptr<RejectSink>> open_reject_topic(const ClusterOptions& cluster,
                                                                     const std::string& topic,
-                                                                    const std::string& run_id);
+                                                                    const RejectedBy& by);
+
+struct ScanOptions {
+  std::string topic;
+  /// Records that this group has committed are passed over, and those before `since`.
+  std::optional<std::string> group;
+  std::optional<WallTime> since;
+  Milliseconds unavailable_max{30'000};  ///< no broker for so long is an error
+};
+
+/// Reads a topic from there to its present end, outside of any group: nothing is joined and nothing
+/// committed. Records of one partition come in order. Blocks until done; `cancelled` soon after
+/// `stop` was asked for.
+[[nodiscard]] Result<void> scan_topic(const ClusterOptions& cluster, const ScanOptions& options,
+                                      RecordListener& listener, const std::stop_token& stop);
 
 }  // namespace sluice::kafka

@@ -23,4 +23,12 @@ std::string_view to_string(RejectReason reason) {
   CHECK(false);
 }
 
+std::optional<RejectReason> reject_reason(std::string_view word) {
+  for (const RejectReason reason : {RejectReason::decode, RejectReason::schema, RejectReason::type,
+                                    RejectReason::too_large, RejectReason::insert}) {
+    if (word == to_string(reason)) return reason;
+  }
+  return std::nullopt;
+}
+
 }  // namespace sluice

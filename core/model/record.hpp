@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,9 +28,9 @@ class HeaderSource {
 struct Record {
   PartitionId partition;
   Offset offset;
-  int64_t timestamp_ms = -1;         ///< unix milliseconds; -1 when the broker gave none
-  std::string_view key;              ///< data() == nullptr: null key
-  std::string_view value;            ///< data() == nullptr: null value, a tombstone
+  int64_t timestamp_ms = -1;  ///< unix milliseconds; -1 when the broker gave none
+  std::string_view key;       ///< data() == nullptr: null key
+  std::string_view value;     ///< data() == nullptr: null value, a tombstone
   const HeaderSource* headers = nullptr;
 
   [[nodiscard]] bool tombstone() const { return value.data() == nullptr; }
@@ -50,6 +51,8 @@ enum class SkipReason : uint8_t { tombstone, empty };
 
 /// "decode", "schema", …: the word used in metrics, JSON and headers.
 [[nodiscard]] std::string_view to_string(RejectReason reason);
+/// The reason of that word; nothing for "none" and for any other word.
+[[nodiscard]] std::optional<RejectReason> reject_reason(std::string_view word);
 
 /// A record that is not going to be a row, whole, with the reason.
 struct RejectedRecord {

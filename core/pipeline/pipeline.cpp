@@ -111,7 +111,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   void pass_gap(const Gap& gap);
   void append_row(const Record& record, Session& session);
   void bad_record(const Record& record, Session& session);
-  void reject(RejectedRecord record);
+  bool reject(RejectedRecord record);
   void reject_culprit(const Delivery::Culprit& culprit);
   void stop_at(PartitionId partition, Offset offset, std::string_view column,
                std::string_view message);
@@ -652,8 +652,7 @@ void PipelineRun::bad_record(const Record& record, Session& session) {
   rejected.column = why.column;
   rejected.message = why.message;
   ++counts_.open;
-  reject(std::move(rejected));
-  if (!error_) session.cursor.pass_to(record.offset.next());
+  if (reject(std::move(rejected))) session.cursor.pass_to(record.offset.next());
 }
 
 void PipelineRun::stop_at(PartitionId partition, Offset offset, std::string_view column,
@@ -670,13 +669,15 @@ void PipelineRun::stop_at(PartitionId partition, Offset offset, std::string_view
         "--on-error reject with --reject-topic or --reject-file"});
 }
 
-void PipelineRun::reject(RejectedRecord record) {
+/// Whether it was written; then it may be passed, also when it was one too many.
+bool PipelineRun::reject(RejectedRecord record) {
   // Written now, durable before any commit passes it (commit_now).
   CHECK(ports_.rejects != nullptr);
   if (Result<void> written = ports_.rejects->write(record); !written.ok()) {
     reading_ = false;
     fatal_ = true;
-    return fail(std::move(written).error());
+    fail(std::move(written).error());
+    return false;
   }
   rejects_unflushed_ = true;
   --counts_.open;
@@ -690,6 +691,7 @@ void PipelineRun::reject(RejectedRecord record) {
                       options_.topic),
           "look at the rejected records; raise reject.max if they are expected"});
   }
+  return true;
 }
 
 void PipelineRun::reject_culprit(const Delivery::Culprit& culprit) {

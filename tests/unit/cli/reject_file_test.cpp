@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/reject_file.hpp"
+#include "cli/reject_replay.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -7,6 +7,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "cli/reject_file.hpp"
 #include "cli/text.hpp"
 #include "tests/unit/cli/folder.hpp"
 
@@ -33,7 +34,7 @@ const SystemClock clock_now;
 class RejectFileTest : public InFolder {
  protected:
   static std::unique_ptr<RejectSink> open(const std::string& path) {
-    auto sink = open_reject_file(path, "RUN", clock_now);
+    auto sink = open_reject_file(path, {"RUN", "g"}, clock_now);
     EXPECT_TRUE(sink.ok()) << (sink.ok() ? "" : sink.error().message);
     return sink.ok() ? std::move(sink).value() : nullptr;
   }
@@ -69,7 +70,7 @@ TEST_F(RejectFileTest, BytesThatAreNotUtf8AreBase64AndNullStaysNull) {
   odd.value = std::string("\xff\x00\x10", 3);
   odd.null_key = true;
   odd.timestamp_ms = -1;
-  const auto kept = nlohmann::json::parse(reject_line(odd, "RUN", WallTime{}));
+  const auto kept = reject_json({odd, {"RUN", "g"}, WallTime{}});
   EXPECT_EQ(kept.at("value_base64"), "/wAQ");
   EXPECT_FALSE(kept.contains("value"));
   EXPECT_TRUE(kept.at("key").is_null());
@@ -100,7 +101,7 @@ TEST_F(RejectFileTest, ASymbolicLinkOrADeviceIsRefused) {
   write("target", "");
   std::filesystem::create_symlink("target", "link");
   for (const char* path : {"link", "/dev/null", ".", "no/folder/r.jsonl"}) {
-    const auto sink = open_reject_file(path, "RUN", clock_now);
+    const auto sink = open_reject_file(path, {"RUN", "g"}, clock_now);
     ASSERT_FALSE(sink.ok()) << path;
     EXPECT_EQ(sink.error().code, Errc::io);
   }
@@ -122,6 +123,137 @@ TEST_F(RejectFileTest, AFullDiskIsAnErrorAndTheRecordIsWrittenOnceThereIsRoom) {
   ASSERT_TRUE(sink->flush().ok());
   const auto kept = split(read("r.jsonl"), '\n');
   EXPECT_EQ(nlohmann::json::parse(kept.at(1)).at("offset"), 17) << "after the torn line";
+}
+
+TEST_F(RejectFileTest, ALineIsReadAsItWasWritten) {
+  RejectedRecord odd = record();
+  odd.key = std::string("\xff\0k", 3);
+  odd.value = "";
+  odd.null_value = true;
+  odd.headers = {{"h", std::string("\x80", 1), false}, {"n", "", true}};
+  odd.code = 27;
+  const WallTime at(Milliseconds(1'795'226'404'112));
+  const auto kept = parse_reject_line(reject_json({odd, {"RUN", "g"}, at}).dump());
+  ASSERT_TRUE(kept.has_value());
+  EXPECT_EQ(kept->rejected_at, at);
+  EXPECT_EQ(kept->by.run, "RUN");
+  EXPECT_EQ(kept->by.group, "g");
+  EXPECT_EQ(kept->record.topic, "orders");
+  EXPECT_EQ(kept->record.partition, odd.partition);
+  EXPECT_EQ(kept->record.offset, odd.offset);
+  EXPECT_EQ(kept->record.timestamp_ms, odd.timestamp_ms);
+  EXPECT_EQ(kept->record.key, odd.key);
+  EXPECT_FALSE(kept->record.null_key);
+  EXPECT_TRUE(kept->record.null_value);
+  EXPECT_EQ(kept->record.code, 27);
+  EXPECT_EQ(kept->record.reason, RejectReason::type);
+  ASSERT_EQ(kept->record.headers.size(), 2u);
+  EXPECT_EQ(kept->record.headers[0].value, "\x80");
+  EXPECT_TRUE(kept->record.headers[1].null_value);
+  EXPECT_FALSE(parse_reject_line("{\"v\":1").has_value());
+  EXPECT_FALSE(parse_reject_line("{}").has_value());
+}
+
+TEST_F(RejectFileTest, AFileThatAReplayTookAwayIsStartedAnew) {
+  const auto sink = open("r.jsonl");
+  ASSERT_TRUE(sink->write(record()).ok());
+  ASSERT_TRUE(sink->flush().ok());
+  std::filesystem::rename("r.jsonl", "r.jsonl.replaying");
+  ASSERT_TRUE(sink->write(record()).ok());
+  ASSERT_TRUE(sink->flush().ok());
+  EXPECT_EQ(lines("r.jsonl").size(), 1u);
+  EXPECT_EQ(lines("r.jsonl.replaying").size(), 1u);
+}
+
+class ReplayFileTest : public RejectFileTest {
+ protected:
+  class Taken final : public RecordListener, public AssignmentListener {
+   public:
+    void record(const Record& record) override { values.emplace_back(record.value); }
+    void reached(PartitionId /*partition*/, Offset offset) override { passed.push_back(offset); }
+    Result<std::vector<Offset>> assigned(std::span<const PartitionId> /*partitions*/,
+                                         std::span<const std::optional<Committed>> /*committed*/,
+                                         Epoch /*epoch*/) override {
+      return std::vector<Offset>{Offset{0}};
+    }
+    void revoked(std::span<const PartitionId> /*partitions*/, bool /*lost*/) override {}
+    std::vector<std::string> values;
+    std::vector<Offset> passed;
+  };
+  static void keep(const std::string& value, const std::string& group) {
+    auto sink = open_reject_file("r.jsonl", {"RUN", group}, clock_now);
+    RejectedRecord one = record();
+    one.value = value;
+    ASSERT_TRUE((*sink)->write(one).ok());
+    ASSERT_TRUE((*sink)->flush().ok());
+  }
+  static void commit(ReplayFile& file, int64_t offset) {
+    const CommitRequest request{PartitionId{0}, 1, Offset{offset}, ""};
+    ASSERT_TRUE(file.commit({&request, 1}, Milliseconds{0}).ok());
+  }
+  std::vector<std::string> values() {
+    std::vector<std::string> out;
+    for (const auto& line : lines("r.jsonl")) out.push_back(line.at("value"));
+    return out;
+  }
+
+  Observer observer_;
+  Taken taken_;
+};
+
+TEST_F(ReplayFileTest, WhatIsDoneIsGoneAndWhatIsNotGoesBack) {
+  for (const char* value : {"a", "b", "c"}) keep(value, "g");
+  keep("other", "h");
+  auto file = ReplayFile::open("r.jsonl", "g", observer_);
+  ASSERT_TRUE(file.ok());
+  keep("rejected again", "g");
+  ASSERT_EQ(*(*file)->read(PartitionId{0}, 100, taken_), 4u);
+  EXPECT_EQ(taken_.values, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(taken_.passed, std::vector<Offset>{Offset{4}});
+  commit(**file, 2);
+  ASSERT_TRUE((*file)->finish().ok());
+  EXPECT_EQ(values(), (std::vector<std::string>{"rejected again", "c", "other"}));
+  EXPECT_FALSE(std::filesystem::exists("r.jsonl.replaying"));
+}
+
+TEST_F(ReplayFileTest, OthersLinesAndUnreadableOnesStay) {
+  keep("a", "g");
+  keep("other", "h");
+  std::ofstream("r.jsonl", std::ios::app) << "torn {\n";
+  auto file = ReplayFile::open("r.jsonl", "g", observer_);
+  ASSERT_TRUE(file.ok());
+  ASSERT_EQ(*(*file)->read(PartitionId{0}, 100, taken_), 3u);
+  commit(**file, 3);
+  ASSERT_TRUE((*file)->finish().ok());
+  EXPECT_EQ(split(read("r.jsonl"), '\n').size(), 3u);
+  EXPECT_NE(read("r.jsonl").find("\ntorn {\n"), std::string::npos);
+}
+
+TEST_F(ReplayFileTest, OnlyOneAtATime) {
+  keep("a", "g");
+  auto first = ReplayFile::open("r.jsonl", "g", observer_);
+  ASSERT_TRUE(first.ok());
+  const auto second = ReplayFile::open("r.jsonl", "g", observer_);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code, Errc::unavailable);
+}
+
+TEST_F(ReplayFileTest, AnInterruptedOneIsDoneAgainWithWhatCameSince) {
+  keep("a", "g");
+  { ASSERT_TRUE(ReplayFile::open("r.jsonl", "g", observer_).ok()); }
+  keep("b", "g");
+  auto file = ReplayFile::open("r.jsonl", "g", observer_);
+  ASSERT_TRUE(file.ok());
+  ASSERT_EQ(*(*file)->read(PartitionId{0}, 100, taken_), 2u);
+  EXPECT_EQ(taken_.values, (std::vector<std::string>{"a", "b"}));
+  EXPECT_FALSE(std::filesystem::exists("r.jsonl"));
+}
+
+TEST_F(ReplayFileTest, NoFileIsNothingToReplay) {
+  auto file = ReplayFile::open("r.jsonl", "g", observer_);
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(*(*file)->read(PartitionId{0}, 100, taken_), 0u);
+  EXPECT_TRUE((*file)->finish().ok());
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ const std::vector<Expectation>& expectations() {
        false,
        Errc::unavailable},
       {{241, 173}, AttemptClass::retry_slow, true, Errc::unavailable},
-      {{3, 32, 33}, AttemptClass::resend_once, true, Errc::rejected},
+      {{3, 32, 33}, AttemptClass::resend, true, Errc::rejected},
       {{6,   25,  26,  27,  38,  41,  53,  69,  70,  72,  117, 128, 130, 131,
         190, 321, 349, 376, 407, 441, 467, 469, 395, 563, 632, 675, 676, 691},
        AttemptClass::isolate,
@@ -102,6 +102,13 @@ TEST(ErrorCodesTest, AnUnknownCodeIsTriedAgainAndNeverSkipped) {
     EXPECT_EQ(entry.kind, AttemptClass::retry);
     EXPECT_TRUE(entry.ambiguous);
     EXPECT_EQ(entry.errc, Errc::unavailable);
+  }
+}
+
+TEST(ErrorCodesTest, ReadOnlyIsWaitedForAMinuteAndCutBodiesAreSentThreeTimes) {
+  for (const ErrorCode& entry : error_codes()) {
+    const bool twice = entry.code == 164 || entry.code == 3 || entry.code == 32;
+    EXPECT_EQ(entry.times, twice ? 2U : 1U) << entry.code;
   }
 }
 

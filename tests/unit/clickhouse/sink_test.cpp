@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "core/clickhouse/error_codes.hpp"
 #include "tests/unit/clickhouse/scripted_server.hpp"
 
 namespace sluice::clickhouse {
@@ -366,6 +367,47 @@ TEST(SinkTest, EveryClassOfAnswerBecomesItsOutcome) {
   EXPECT_EQ(denied.outcome.error.code, Errc::no_permission);
   EXPECT_EQ(denied.outcome.exception_code, 497);
   EXPECT_EQ(denied.outcome.attempts, 1U);
+}
+
+/// What one answer of this class and then a good one make of an insert.
+struct Expected {
+  Kind kind;
+  size_t requests;
+};
+Expected once_then_good(AttemptClass kind) {
+  switch (kind) {
+    case AttemptClass::success:
+      return {Kind::inserted, 1};
+    case AttemptClass::retry:
+    case AttemptClass::retry_slow:
+    case AttemptClass::retry_briefly:
+    case AttemptClass::resend:
+      return {Kind::inserted, 2};
+    case AttemptClass::isolate:
+      return {Kind::refused, 1};
+    case AttemptClass::split:
+      return {Kind::too_large, 1};
+    case AttemptClass::refresh_schema:
+      return {Kind::stale_table, 1};
+    case AttemptClass::fatal:
+      return {Kind::failed, 1};
+  }
+  return {Kind::failed, 0};
+}
+
+// Fault case 18 of delivery.md.
+TEST(SinkTest, EveryCodeOnceAndThenAGoodAnswer) {
+  for (const ErrorCode& entry : error_codes()) {
+    const Delivery run =
+        run_one({clickhouse_exception(500, entry.code, "no"), clickhouse_reply(200)});
+    const Expected expected = once_then_good(entry.kind);
+    EXPECT_EQ(run.outcome.kind, expected.kind) << entry.code;
+    EXPECT_EQ(run.requests.size(), expected.requests) << entry.code;
+    EXPECT_EQ(run.outcome.attempts, expected.requests) << entry.code;
+    EXPECT_EQ(run.retries.size(), expected.requests - 1) << entry.code;
+    const bool counts = entry.kind != AttemptClass::success;
+    EXPECT_EQ(run.outcome.ambiguous, counts && entry.ambiguous) << entry.code;
+  }
 }
 
 TEST(SinkTest, ACutBodyIsSentOnceMore) {

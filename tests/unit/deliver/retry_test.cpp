@@ -129,8 +129,25 @@ TEST(RetryTest, TheHalfMinuteStartsAnewAfterAnotherFailure) {
 
 TEST(RetryTest, ACutBodyIsSentOnceMoreAndThenCountsAsBadData) {
   Retry retry(endless(), start, 5);
-  EXPECT_EQ(retry.after(attempt(AttemptClass::resend_once, true), start).next, Next::again);
-  EXPECT_EQ(retry.after(attempt(AttemptClass::resend_once, true), start).next, Next::isolate);
+  EXPECT_EQ(retry.after(attempt(AttemptClass::resend, true), start).next, Next::again);
+  EXPECT_EQ(retry.after(attempt(AttemptClass::resend, true), start).next, Next::isolate);
+}
+
+TEST(RetryTest, SomeCutBodiesAreSentTwiceMore) {
+  Retry retry(endless(), start, 5);
+  const Attempt cut{.kind = AttemptClass::resend, .ambiguous = true, .retry_after = {}, .times = 2};
+  EXPECT_EQ(retry.after(cut, start).next, Next::again);
+  EXPECT_EQ(retry.after(cut, start).next, Next::again);
+  EXPECT_EQ(retry.after(cut, start).next, Next::isolate);
+}
+
+TEST(RetryTest, AReadOnlyUserIsWaitedForTwiceAsLong) {
+  Retry retry(endless(), start, 5);
+  const Attempt read_only{
+      .kind = AttemptClass::retry_briefly, .ambiguous = false, .retry_after = {}, .times = 2};
+  EXPECT_EQ(retry.after(read_only, start).next, Next::again);
+  EXPECT_EQ(retry.after(read_only, at(Milliseconds{59'000})).next, Next::again);
+  EXPECT_EQ(retry.after(read_only, at(Milliseconds{60'000})).next, Next::fatal);
 }
 
 TEST(RetryTest, OneAmbiguousAttemptMakesTheInsertAmbiguous) {

@@ -32,7 +32,7 @@ std::map<std::string, std::string> by_name(const std::vector<Header>& headers) {
 }
 
 TEST(RejectHeaders, KeepTheRecordsOwnAndSayWhereAndWhy) {
-  const auto headers = reject_headers(sample(42), "run-7");
+  const auto headers = reject_headers(sample(42), {"run-7", "sluice-orders"});
   EXPECT_EQ(headers[0].name, "trace");
   EXPECT_TRUE(headers[1].null_value);
   auto named = by_name(headers);
@@ -45,6 +45,45 @@ TEST(RejectHeaders, KeepTheRecordsOwnAndSayWhereAndWhy) {
   EXPECT_EQ(named["sluice.error.offset"], "42");
   EXPECT_EQ(named["sluice.error.timestamp"], "1700000000000");
   EXPECT_EQ(named["sluice.error.run"], "run-7");
+}
+
+TEST(RejectHeaders, AreTakenOffAgainWhole) {
+  const RejectedRecord before = sample(42);
+  RejectedRecord record;
+  record.topic = "rejects";
+  record.headers = reject_headers(before, {"run-7", "sluice-orders"});
+  const auto by = take_reject_headers(record);
+  ASSERT_TRUE(by.has_value());
+  EXPECT_EQ(by->run, "run-7");
+  EXPECT_EQ(by->group, "sluice-orders");
+  EXPECT_EQ(record.topic, "orders");
+  EXPECT_EQ(record.partition, before.partition);
+  EXPECT_EQ(record.offset, before.offset);
+  EXPECT_EQ(record.timestamp_ms, before.timestamp_ms);
+  EXPECT_EQ(record.reason, RejectReason::insert);
+  EXPECT_EQ(record.code, 117);
+  EXPECT_EQ(record.column, "amount");
+  EXPECT_EQ(record.headers.size(), before.headers.size());
+}
+
+TEST(RejectHeaders, OfARecordThatWasRejectedElsewhereBeforeStay) {
+  RejectedRecord record = sample(1);
+  record.headers = reject_headers(sample(7), {"first", "a"});
+  const size_t own = record.headers.size();
+  record.headers = reject_headers(record, {"second", "b"});
+  EXPECT_EQ(take_reject_headers(record)->group, "b");
+  EXPECT_EQ(record.headers.size(), own);
+}
+
+TEST(RejectHeaders, OfOthersAreNone) {
+  RejectedRecord record = sample(1);
+  EXPECT_FALSE(take_reject_headers(record).has_value());
+  record.headers = reject_headers(sample(7), {"run", "a"});
+  record.headers.push_back({.name = "added-later", .value = "x"});
+  EXPECT_FALSE(take_reject_headers(record).has_value());
+  record.headers = {{.name = "sluice.error.code", .value = "no such reason"}};
+  EXPECT_FALSE(take_reject_headers(record).has_value());
+  EXPECT_EQ(record.topic, "orders");
 }
 
 class RejectTopicTest : public testing::Test {
@@ -67,7 +106,7 @@ class RejectTopicTest : public testing::Test {
 };
 
 TEST_F(RejectTopicTest, KeepsRecordsWhole) {
-  auto rejects = open_reject_topic(kafka_.options(), "rejects", "run-1");
+  auto rejects = open_reject_topic(kafka_.options(), "rejects", {"run-1", "g"});
   ASSERT_TRUE(rejects.ok());
   RejectedRecord tombstone = sample(2);
   tombstone.key.clear();
@@ -87,14 +126,14 @@ TEST_F(RejectTopicTest, KeepsRecordsWhole) {
 }
 
 TEST_F(RejectTopicTest, FlushesNothingWithoutComplaint) {
-  auto rejects = open_reject_topic(kafka_.options(), "rejects", "run-1");
+  auto rejects = open_reject_topic(kafka_.options(), "rejects", {"run-1", "g"});
   ASSERT_TRUE(rejects.ok());
   EXPECT_TRUE((*rejects)->flush().ok());
 }
 
 TEST_F(RejectTopicTest, RefusesToStartWithoutItsTopic) {
   kafka_.fail_topic("rejects", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-  const auto rejects = open_reject_topic(kafka_.options(), "rejects", "run-1");
+  const auto rejects = open_reject_topic(kafka_.options(), "rejects", {"run-1", "g"});
   ASSERT_FALSE(rejects.ok());
   EXPECT_EQ(rejects.error().code, Errc::config);
   EXPECT_EQ(rejects.error().slug, "reject-topic-missing");
@@ -103,7 +142,7 @@ TEST_F(RejectTopicTest, RefusesToStartWithoutItsTopic) {
 TEST_F(RejectTopicTest, FailsForGoodWhenARecordIsNotAcknowledged) {
   ClusterOptions options = kafka_.options();
   options.properties = {{"message.timeout.ms", "1000"}};
-  auto rejects = open_reject_topic(options, "rejects", "run-1");
+  auto rejects = open_reject_topic(options, "rejects", {"run-1", "g"});
   ASSERT_TRUE(rejects.ok());
   kafka_.stop();
   ASSERT_TRUE((*rejects)->write(sample(1)).ok());

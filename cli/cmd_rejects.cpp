@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cmd_rejects.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "cli/cmd_run.hpp"
+#include "cli/connections.hpp"
+#include "cli/console.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/failure.hpp"
+#include "cli/reject_file.hpp"
+#include "cli/reject_replay.hpp"
+#include "cli/report.hpp"
+#include "cli/settings.hpp"
+#include "cli/text.hpp"
+#include "core/kafka/source.hpp"
+
+namespace sluice::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// The group that remembers what of a reject topic was replayed.
+std::string replay_group(const std::string& group) { return group + ".rejects"; }
+
+/// "topic orders.rejects"
+std::string place_of(const PipelineSettings& pipeline) {
+  const RejectSettings& reject = pipeline.reject;
+  return reject.topic.value.empty() ? "file " + escape_control(reject.file.value)
+                                    : "topic " + reject.topic.value;
+}
+
+/// The newest rejected records of one pipeline, and how many there are in all.
+class Newest {
+ public:
+  /// Without `payloads` keys, values and headers are dropped; with them at most `bytes_max`.
+  Newest(uint64_t limit, bool payloads, uint64_t bytes_max)
+      : limit_(limit), payloads_(payloads), bytes_max_(bytes_max) {}
+
+  void add(KeptReject kept) {
+    ++total_;
+    if (!payloads_) {
+      for (std::string* text : {&kept.record.key, &kept.record.value}) {
+        text->clear();
+        text->shrink_to_fit();
+      }
+      kept.record.headers.clear();
+    }
+    bytes_ += bytes_of(kept);
+    const WallTime time = kept.rejected_at;
+    kept_.emplace(time, std::move(kept));  // behind those of the same moment
+    while (kept_.size() > limit_ || (bytes_ > bytes_max_ && kept_.size() > 1)) {
+      bytes_ -= bytes_of(kept_.begin()->second);
+      kept_.erase(kept_.begin());
+    }
+  }
+  void add_unreadable() { ++unreadable_; }
+
+  [[nodiscard]] uint64_t total() const { return total_; }
+  [[nodiscard]] uint64_t unreadable() const { return unreadable_; }
+  /// Oldest first.
+  [[nodiscard]] const std::multimap<WallTime, KeptReject>& kept() const { return kept_; }
+
+ private:
+  static uint64_t bytes_of(const KeptReject& kept) {
+    uint64_t bytes = kept.record.key.size() + kept.record.value.size();
+    for (const Header& header : kept.record.headers) {
+      bytes += header.name.size() + header.value.size();
+    }
+    return bytes;
+  }
+
+  uint64_t limit_;
+  bool payloads_;
+  uint64_t bytes_max_;
+  uint64_t total_ = 0;
+  uint64_t unreadable_ = 0;
+  uint64_t bytes_ = 0;
+  std::multimap<WallTime, KeptReject> kept_;
+};
+
+/// What a listing asks for: an empty group is every group.
+struct Wanted {
+  const std::string& group;
+  std::optional<WallTime> since;
+};
+
+/// Takes the records of a reject topic.
+class TopicTaker final : public RecordListener {
+ public:
+  TopicTaker(const Wanted& wanted, Newest& newest) : wanted_(wanted), newest_(newest) {}
+  void record(const Record& record) override {
+    KeptReject kept;
+    kept.record.headers = record.headers->headers();
+    const auto by = kafka::take_reject_headers(kept.record);
+    if (!by || (!wanted_.group.empty() && by->group != wanted_.group)) return;
+    kept.by = *by;
+    kept.rejected_at = WallTime(Milliseconds(std::max<int64_t>(0, record.timestamp_ms)));
+    kept.record.key = std::string(record.key);
+    kept.record.value = std::string(record.value);
+    kept.record.null_key = record.key.data() == nullptr;
+    kept.record.null_value = record.tombstone();
+    newest_.add(std::move(kept));
+  }
+  void reached(PartitionId /*partition*/, Offset /*offset*/) override {}
+
+ private:
+  const Wanted& wanted_;
+  Newest& newest_;
+};
+
+Result<void> read_file(const std::string& path, const Wanted& wanted, Newest& newest) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 && errno == ENOENT) return {};
+  FileDescriptor file = TRY(open_reject_descriptor(path, O_RDONLY));
+  const RejectLines lines = TRY(RejectLines::open(std::move(file), path));
+  for (size_t index = 0; index < lines.size(); ++index) {
+    const std::string line = TRY(lines.line(index));
+    auto kept = parse_reject_line(line);
+    if (!kept) {
+      newest.add_unreadable();
+      continue;
+    }
+    const bool ours = wanted.group.empty() || kept->by.group == wanted.group;
+    const bool late = !wanted.since || kept->rejected_at >= *wanted.since;
+    if (ours && late) newest.add(std::move(*kept));
+  }
+  return {};
+}
+
+Result<void> read_rejects(const Settings& settings, const kafka::ClusterOptions& cluster,
+                          const PipelineSettings& pipeline, Newest& newest) {
+  const Wanted wanted{pipeline.group.value, settings.rejects.since};
+  if (pipeline.reject.topic.value.empty()) {
+    const std::string& path = pipeline.reject.file.value;
+    TRY(read_file(replaying_name(path), wanted, newest));
+    return read_file(path, wanted, newest);
+  }
+  kafka::ScanOptions scan;
+  scan.topic = pipeline.reject.topic.value;
+  if (!wanted.group.empty()) scan.group = replay_group(wanted.group);
+  scan.since = wanted.since;
+  TopicTaker taker(wanted, newest);
+  return kafka::scan_topic(cluster, scan, taker, {});
+}
+
+/// No control byte reaches the terminal.
+std::string text_table(const Newest& newest) {
+  std::vector<TextRow> rows{
+      {"TOPIC", "PARTITION", "OFFSET", "TIME", "REASON", "COLUMN", "MESSAGE"}};
+  for (const auto& [time, kept] : newest.kept()) {
+    const RejectedRecord& record = kept.record;
+    const std::string column = escape_control(valid_utf8(record.column), 256);
+    rows.push_back({escape_control(valid_utf8(record.topic), 256),
+                    std::to_string(record.partition.value), std::to_string(record.offset.value),
+                    utc_seconds(time), std::string(to_string(record.reason)),
+                    column.empty() ? "-" : column, escape_control(valid_utf8(record.message))});
+  }
+  return aligned(rows, {1, 2});
+}
+
+/// One pipeline's rejects on stdout, in the form that was asked for.
+class Listing {
+ public:
+  Listing(const Settings& settings, Console& console) : settings_(settings), console_(console) {}
+
+  void show(const PipelineSettings& pipeline, const Newest& newest) {
+    if (settings_.rejects.raw) {
+      show_raw(newest);
+    } else if (settings_.output.format == OutputFormat::json) {
+      documents_.push_back(document(pipeline, newest));
+    } else if (settings_.output.format == OutputFormat::jsonl) {
+      for (const auto& [time, kept] : newest.kept()) console_.event(line(pipeline, kept));
+    } else {
+      show_text(pipeline, newest);
+    }
+    show_notes(pipeline, newest);
+  }
+  void finish() {
+    if (settings_.rejects.raw || settings_.output.format != OutputFormat::json) return;
+    const Json all{{"type", "rejects"}, {"v", 1}, {"pipelines", documents_}};
+    console_.output().write(all.dump() + "\n");
+  }
+
+ private:
+  static Json line(const PipelineSettings& pipeline, const KeptReject& kept) {
+    Json out{{"type", "reject"}, {"pipeline", name_of(pipeline)}};
+    out.update(reject_json(kept));
+    return out;
+  }
+  static Json name_of(const PipelineSettings& pipeline) {
+    return pipeline.name.empty() ? Json(nullptr) : Json(pipeline.name);
+  }
+  static Json document(const PipelineSettings& pipeline, const Newest& newest) {
+    Json out{{"name", name_of(pipeline)},         {"sink", valid_utf8(pipeline.reject.describe())},
+             {"total", newest.total()},           {"shown", newest.kept().size()},
+             {"unreadable", newest.unreadable()}, {"rejects", Json::array()}};
+    for (const auto& [time, kept] : newest.kept()) out["rejects"].push_back(reject_json(kept));
+    return out;
+  }
+
+  void show_raw(const Newest& newest) {
+    for (const auto& [time, kept] : newest.kept()) {
+      if (!kept.record.null_value) console_.output().write(kept.record.value + "\n");
+    }
+  }
+
+  void show_text(const PipelineSettings& pipeline, const Newest& newest) {
+    std::string out;
+    const bool several = settings_.pipelines.size() > 1;
+    if (newest.total() == 0) {
+      out = fmt::format("{}no rejected records in {}\n", several ? pipeline.name + ": " : "",
+                        place_of(pipeline));
+    } else {
+      if (several) out = fmt::format("{}, {}:\n", pipeline.name, place_of(pipeline));
+      out += text_table(newest);
+    }
+    console_.output().write(out);
+  }
+
+  /// Beside the result: on stderr.
+  void show_notes(const PipelineSettings& pipeline, const Newest& newest) {
+    if (newest.unreadable() > 0) {
+      console_.warning(pipeline.name, "reject-lines",
+                       fmt::format("{} of {} cannot be read", counted(newest.unreadable(), "line"),
+                                   place_of(pipeline)));
+    }
+    const uint64_t shown = newest.kept().size();
+    if (shown == newest.total() || settings_.output.quiet) return;
+    const bool short_of_memory = shown < settings_.rejects.limit.value;
+    console_.write_plain(fmt::format("the {} newest of {}; {} shows more\n", grouped(shown),
+                                     counted(newest.total(), "rejected record"),
+                                     short_of_memory ? "--memory" : "--limit"));
+  }
+
+  const Settings& settings_;
+  Console& console_;
+  Json documents_ = Json::array();
+};
+
+/// What a replay would do.
+void show_plan(const Settings& settings, const PipelineSettings& pipeline, const Newest& newest,
+               Console& console) {
+  if (settings.output.format != OutputFormat::text) {
+    const Json plan{
+        {"type", "replay_plan"},         {"v", 1},
+        {"pipeline", pipeline.name},     {"sink", valid_utf8(pipeline.reject.describe())},
+        {"table", pipeline.table.value}, {"records", newest.total()}};
+    return console.output().write(plan.dump() + "\n");
+  }
+  console.output().write(fmt::format("{}: would replay {} of {} into {}\n", pipeline.name,
+                                     counted(newest.total(), "record"), place_of(pipeline),
+                                     pipeline.table.value));
+}
+
+/// Lists, or with --replay --dry-run counts.
+int list(Settings settings, const Environment& environment) {
+  if (!settings.rejects.replay) settings.clickhouse = {};  // its secrets are not needed
+  const auto connections = make_connections(settings, environment);
+  if (!connections) return fail(connections.error(), settings.output, environment);
+  const SystemClock clock;
+  Console console(settings.output, environment, clock);
+  if (const auto opened = console.open(); !opened) {
+    return fail(opened.error(), settings.output, environment);
+  }
+  for (const std::string& text : settings.run.times_read) console.note(text);
+  for (const std::string& text : connections->warnings) console.warning("", "secret-file", text);
+  Listing listing(settings, console);
+  const bool payloads = settings.rejects.raw || settings.output.format != OutputFormat::text;
+  for (const PipelineSettings& pipeline : settings.pipelines) {
+    Newest newest(settings.rejects.limit.value, payloads && !settings.rejects.replay,
+                  settings.run.memory.value);
+    const auto read = read_rejects(settings, connections->cluster, pipeline, newest);
+    if (!read) return fail(read.error(), settings.output, environment);
+    if (settings.rejects.replay) {
+      show_plan(settings, pipeline, newest, console);
+    } else {
+      listing.show(pipeline, newest);
+    }
+  }
+  if (!settings.rejects.replay) listing.finish();
+  const auto status = console.output().status();
+  return status.ok() ? exit_code::ok : fail(status.error(), settings.output, environment);
+}
+
+/// The pipeline reads what it has rejected, with a group of its own; all else stays.
+void turn_to_rejects(PipelineSettings& pipeline) {
+  pipeline.replayed_group = pipeline.group.value;
+  pipeline.on_error.value = OnError::reject;
+  pipeline.start.value = {};
+  const bool topic = !pipeline.reject.topic.value.empty();
+  pipeline.topic.value = topic ? pipeline.reject.topic.value : pipeline.reject.file.value;
+  pipeline.group.value = replay_group(pipeline.group.value);
+}
+
+Result<void> check_selection(const Invocation& invocation, Settings& settings) {
+  const auto keeps_none = [](const PipelineSettings& pipeline) { return !pipeline.reject.given(); };
+  auto& pipelines = settings.pipelines;
+  const auto named = std::find_if(pipelines.begin(), pipelines.end(), keeps_none);
+  const bool asked = !invocation.arguments.empty() && named != pipelines.end();
+  if (asked || std::all_of(pipelines.begin(), pipelines.end(), keeps_none)) {
+    return Error{Errc::config, "no-rejects",
+                 asked ? fmt::format("pipeline {} keeps no rejected records", named->name)
+                       : "no pipeline keeps its rejected records",
+                 "add reject = { topic = \"NAME\" } or reject = { file = \"PATH\" }, or give "
+                 "--reject-topic or --reject-file"};
+  }
+  std::erase_if(pipelines, keeps_none);
+  return {};
+}
+
+}  // namespace
+
+int run_rejects_command(const Invocation& invocation, const Environment& environment,
+                        Problems problems) {
+  const SystemClock clock;
+  Settings settings =
+      read_settings(invocation, environment, system_config_folder, clock.wall(), problems);
+  if (!problems.empty()) return fail(problems, settings.output, environment);
+  if (const auto checked = check_selection(invocation, settings); !checked) {
+    return fail(checked.error(), settings.output, environment);
+  }
+  if (settings.rejects.raw && ::isatty(STDOUT_FILENO) == 1) {
+    return fail(Error{Errc::usage, "usage", "--raw would write records as they are to the terminal",
+                      "write them to a file or a pipe"},
+                settings.output, environment);
+  }
+  if (!settings.rejects.replay || settings.rejects.dry_run) {
+    return list(std::move(settings), environment);
+  }
+  for (PipelineSettings& pipeline : settings.pipelines) turn_to_rejects(pipeline);
+  settings.run.start_is_explicit = true;  // that the table has rows is no reason to stop
+  settings.run.until.reset();
+  settings.output.metrics_listen = {};  // the address is that of a tail beside us
+  auto configuration = std::make_unique<Configuration>();
+  auto connections = make_connections(settings, environment);
+  if (!connections) return fail(connections.error(), settings.output, environment);
+  configuration->settings = std::move(settings);
+  configuration->connections = std::move(*connections);
+  return run_configuration(invocation, environment, std::move(configuration));
+}
+
+}  // namespace sluice::cli
