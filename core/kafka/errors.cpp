@@ -115,7 +115,7 @@ Error commit_error(rd_kafka_resp_err_t code, const Place& place) {
                  "set the broker's offset.metadata.max.bytes to 4096, its default, or more");
   }
   if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
-    return named(Errc::failed, "kafka-instance-fenced",
+    return named(Errc::config, "kafka-instance-fenced",
                  "another process runs with the same group.instance.id: give each its own");
   }
   return named(Errc::failed, "kafka-commit-failed", "see the broker's log");

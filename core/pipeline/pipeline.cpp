@@ -427,7 +427,7 @@ Result<std::vector<Offset>> PipelineRun::assigned(
     told.push_back({.partition = partition,
                     .start = start,
                     .from_committed = committed[i].has_value(),
-                    .end = end});
+                    .end = options_.continuous ? std::max(start, marks.end) : end});
   }
   assigned_once_ = true;
   ports_.observer.assigned(told);

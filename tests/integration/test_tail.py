@@ -197,7 +197,7 @@ def test_lost_offsets_stop_or_are_passed_over_as_told(kafka, clickhouse, sluice,
 def test_retention_that_overtakes_a_running_tail_is_passed_over_when_told(
         kafka, clickhouse, sluice, topic, table, numbers):
     with proxy.Proxy(clickhouse.port) as way:
-        run = sluice.start(*tail_arguments(kafka, way, topic, table, "--on-gap", "continue", "--memory", "16MiB",
+        run = sluice.start(*tail_arguments(kafka, way, topic, table, "--on-gap", "continue", "--batch-rows", "1000",
                                            "-X", "queued.max.messages.kbytes=1024", "-o", "json"))
         kafka.produce(topic, at(0, lines(0, 10)))
         run.wait_until(lambda: len(numbers()) == 10, 30, "the first rows")
