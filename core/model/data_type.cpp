@@ -140,6 +140,14 @@ std::string DataType::wire_name() const {
 }
 
 bool DataType::encodable() const {
+  // Cast to LowCardinality by the server, -0 would become 0.
+  if (kind == TypeKind::low_cardinality) {
+    const DataType& inner = elements[0];
+    const TypeKind of = inner.kind == TypeKind::nullable ? inner.elements[0].kind : inner.kind;
+    if (of == TypeKind::float32 || of == TypeKind::float64 || of == TypeKind::bfloat16) {
+      return false;
+    }
+  }
   return kind != TypeKind::other &&
          std::all_of(elements.begin(), elements.end(),
                      [](const DataType& element) { return element.encodable(); });

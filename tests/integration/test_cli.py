@@ -91,7 +91,7 @@ def test_list_of_kafka_properties(sluice):
 @pytest.mark.parametrize("arguments, message", [
     ([], "no command was given"),
     (["snyc"], "unknown command 'snyc'\n  fix: did you mean 'sync'?"),
-    (["tail"], "later version"),
+    (["backfill"], "later version"),
     (["--batch-row"], "unknown flag --batch-row"),
     (["sync", "--batch-row", "1"], "did you mean '--batch-rows'?"),
     (["sync", "-Z"], "unknown flag -Z"),

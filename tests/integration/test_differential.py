@@ -414,10 +414,10 @@ LEAVES = INTEGERS + FLOATS + DECIMALS + KEYS + [
 ODD = WRONG_KINDS + FLOAT_EDGES[:20] + quoted(MOMENTS[::9]) + ['"' + "x" * 200 + '"', "[[]]", '{"a":{"b":[1,{"c":null}]}}', '"\\ud83d"', "1e400", "-129", "256", "65536", "99999999999999999999"]
 
 
-def test_minus_zero_in_a_dictionary_is_the_one_value_that_changes(table):
-    """ClickHouse's CAST to LowCardinality takes -0 for 0; its JSON reader does not."""
-    with pytest.raises(AssertionError, match="1 differences"):
-        table("x LowCardinality(Float64)").compare(as_lines(["-0", "1", "2"]))
+def test_minus_zero_stays_minus_zero_in_a_dictionary(table):
+    """ClickHouse's CAST to LowCardinality takes -0 for 0, its JSON reader does not: such tables go as JSONEachRow."""
+    for name in FLOATS:
+        table(f"x LowCardinality({name})").compare(as_lines(["-0", "1", "2"]))
 
 
 def usual_number(rng, name):
@@ -479,7 +479,7 @@ class AnyType:
             self.leaf = rng.choice([leaf for leaf in LEAVES if not leaf.startswith(("LowCardinality", "Simple", "Ring", "Line", "Multi", "Poly", "Point"))])
             self.name, self.inner = f"Nullable({self.leaf})", []
         elif self.kind == "LowCardinality":
-            self.leaf = rng.choice(["String", "FixedString(4)", "UInt64", "Int8", "Date", "DateTime", "UUID", "IPv6"])
+            self.leaf = rng.choice(["String", "FixedString(4)", "UInt64", "Int8", "Float64", "Date", "DateTime", "UUID", "IPv6"])
             self.name, self.inner = f"LowCardinality({self.leaf})" if rng.random() < 0.5 else f"LowCardinality(Nullable({self.leaf}))", []
         else:
             self.inner = [AnyType(rng, depth - 1) for _ in range(1 if self.kind in ("Array", "Map") else rng.randint(1, 3))]

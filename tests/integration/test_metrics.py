@@ -278,7 +278,7 @@ def test_secrets_and_records_are_on_no_page(kafka, own_clickhouse, sluice, topic
         site = site_of(run)
         run.wait_until(lambda: site.metrics().total("sluice_clickhouse_retries_total") > 0, 30, "a retry")
         pages = [site.get(path)[1] for path in ("/metrics", "/status", "/healthz", "/readyz")]
-        assert site.metrics().total("sluice_records_rejected_total") == 1
+        run.wait_until(lambda: site.metrics().total("sluice_records_rejected_total") == 1, 10, "the reject")
         run.send(signal.SIGUSR1)
         run.wait_for_stderr('{"type":"status"')
         run.kill()
