@@ -178,9 +178,13 @@ QueueSizes queue_sizes(uint64_t bytes_max, size_t partitions) {
   constexpr uint64_t share_min = 64ull << 10;
   constexpr uint64_t fetch_max = 256ull << 10;  // larger ones cost CPU (hot-path.md section 2)
   const uint64_t share = std::max(share_min, bytes_max / std::max<size_t>(1, partitions));
-  const uint64_t fetch = std::min(fetch_max, share / 2);
+  const uint64_t payload = share / 3;
+  const uint64_t fetch = std::min(fetch_max, payload / 2);
   constexpr uint64_t kbytes_limit = 2'097'151;  // librdkafka's
-  return {.queue_kbytes = std::min(kbytes_limit, (share - fetch) >> 10), .fetch_bytes = fetch};
+  constexpr uint64_t messages_limit = 1'000'000;
+  return {.queue_kbytes = std::min(kbytes_limit, (payload - fetch) >> 10),
+          .queue_messages = std::min(messages_limit, share / message_overhead),
+          .fetch_bytes = fetch};
 }
 
 }  // namespace sluice::kafka

@@ -46,11 +46,17 @@ enum class Role : uint8_t { consumer, producer };
 /// What a read queue may hold, and how much one fetch brings (kafka.md section 2).
 struct QueueSizes {
   uint64_t queue_kbytes = 0;  ///< queued.max.messages.kbytes, which counts per partition
-  uint64_t fetch_bytes = 0;   ///< fetch.message.max.bytes
+  uint64_t queue_messages = 0;  ///< queued.min.messages, which counts per partition too
+  uint64_t fetch_bytes = 0;     ///< fetch.message.max.bytes
 };
 
-/// Divides `bytes_max` among the partitions of a topic: a queue filled to its limit plus the fetch
-/// that overfills it stay within one partition's share, which is at least 64 KiB.
+/// What librdkafka needs for a message in a queue besides its payload, which is all that its own
+/// limit counts: an operation, list nodes, the allocator's rounding.
+inline constexpr uint64_t message_overhead = 512;
+
+/// Divides `bytes_max` among the partitions of a topic: the payload of a queue filled to its limit
+/// and the fetch that overfills it take a third of one partition's share (which is at least 64 KiB),
+/// its messages' overhead never more than the share. Smaller queues than these cost CPU.
 [[nodiscard]] QueueSizes queue_sizes(uint64_t bytes_max, size_t partitions);
 
 }  // namespace sluice::kafka

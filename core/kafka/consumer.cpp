@@ -85,7 +85,7 @@ Result<Conf> Consumer::consumer_conf(size_t partitions) {
       {"fetch.min.bytes", "1"},
       {"fetch.message.max.bytes", std::to_string(sizes.fetch_bytes)},
       {"fetch.max.bytes", std::to_string(64ull << 20)},
-      {"queued.min.messages", "1000000"},
+      {"queued.min.messages", std::to_string(sizes.queue_messages)},
       {"queued.max.messages.kbytes", std::to_string(sizes.queue_kbytes)},
   };
   // Without it a full queue makes librdkafka rest for up to a second, hence poke_stalled().
@@ -99,7 +99,11 @@ Result<Conf> Consumer::consumer_conf(size_t partitions) {
   const auto kbytes = static_cast<uint64_t>(conf_number(conf.get(), "queued.max.messages.kbytes"));
   const auto fetch = static_cast<uint64_t>(conf_number(conf.get(), "fetch.message.max.bytes"));
   queue_bytes_per_partition_ = kbytes << 10;
-  queue_bytes_max_ = (queue_bytes_per_partition_ + fetch) * partitions;
+  queue_messages_per_partition_ =
+      static_cast<uint64_t>(conf_number(conf.get(), "queued.min.messages"));
+  queue_bytes_max_ =
+      (queue_bytes_per_partition_ + queue_messages_per_partition_ * message_overhead + fetch) *
+      partitions;
   poll_interval_max_ = Milliseconds{conf_number(conf.get(), "max.poll.interval.ms")};
   return conf;
 }

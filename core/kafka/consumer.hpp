@@ -68,6 +68,7 @@ class Consumer final : public Source {
     bool read_short = false;  ///< the last read found less than it asked for
     bool broken = false;      ///< records may have been skipped: never read on
     uint64_t bytes_since_end = 0;
+    uint64_t records_since_end = 0;
     TimePoint last_read;
     std::optional<TimePoint> empty_since;  ///< reads find nothing although the end is not reached
   };
@@ -126,6 +127,7 @@ class Consumer final : public Source {
 
   uint64_t queue_bytes_max_ = 0;
   uint64_t queue_bytes_per_partition_ = 0;
+  uint64_t queue_messages_per_partition_ = 0;
   Milliseconds poll_interval_max_{300'000};
   bool needs_poke_ = false;
   TimePoint last_poke_;

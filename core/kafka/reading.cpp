@@ -80,6 +80,7 @@ Result<bool> Consumer::take(Assigned& assigned, const rd_kafka_message_t& messag
   assigned.next = offset.next();
   assigned.at_end = false;
   assigned.bytes_since_end += message.len + message.key_len;
+  ++assigned.records_since_end;
   const MessageHeaders headers(message);
   listener.record(record_of(message, headers));
   return true;
@@ -91,6 +92,7 @@ Result<void> Consumer::take_error(Assigned& assigned, const rd_kafka_message_t& 
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
     assigned.at_end = true;
     assigned.bytes_since_end = 0;
+    assigned.records_since_end = 0;
     assigned.next = std::max(assigned.next, Offset{message.offset});
     listener.reached(partition, Offset{message.offset});
     return {};
@@ -184,7 +186,8 @@ void Consumer::poke_stalled() {
   std::vector<PartitionId> stalled;
   for (const auto& [partition, assigned] : assignment_) {
     // A queue that never was near its limit is just waiting for records.
-    const bool was_full = assigned.bytes_since_end >= queue_bytes_per_partition_ / 2;
+    const bool was_full = assigned.bytes_since_end >= queue_bytes_per_partition_ / 2 ||
+                          assigned.records_since_end >= queue_messages_per_partition_ / 2;
     const bool is_read = time - assigned.last_read < 10 * interval;
     if (is_read && assigned.read_short && !assigned.at_end && was_full) {
       stalled.push_back(partition);
