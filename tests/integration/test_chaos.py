@@ -2,7 +2,7 @@
 """Kills of sluice, of the broker and of ClickHouse at random, and a network that cuts, delays and
 freezes, at load. Afterwards every record is there.
 
-SLUICE_TEST_CHAOS_KILLS=60 kills that often (the default is a tenth of it; every run prints its seed).
+SLUICE_TEST_CHAOS_KILLS=60 kills that often (the default is nine; SLUICE_TEST_SEED draws other moments).
 """
 
 import os
@@ -18,7 +18,7 @@ KILLS = int(os.environ.get("SLUICE_TEST_CHAOS_KILLS", 9))
 
 def test_nothing_is_lost_whatever_is_killed(own_kafka, own_clickhouse, sluice, topic, table):
     kafka, clickhouse = own_kafka(), own_clickhouse()
-    seed = int(os.environ.get("SLUICE_TEST_SEED", random.randrange(1 << 30)))
+    seed = int(os.environ.get("SLUICE_TEST_SEED", 1))
     print(f"SLUICE_TEST_SEED={seed}")
     chance = random.Random(seed)
     events.create_table(clickhouse, table)
