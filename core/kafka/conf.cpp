@@ -183,7 +183,7 @@ QueueSizes queue_sizes(uint64_t bytes_max, size_t partitions) {
   constexpr uint64_t kbytes_limit = 2'097'151;  // librdkafka's
   constexpr uint64_t messages_limit = 1'000'000;
   return {.queue_kbytes = std::min(kbytes_limit, (payload - fetch) >> 10),
-          .queue_messages = std::min(messages_limit, share / message_overhead),
+          .queue_messages = std::min(messages_limit, (share - payload) / message_overhead),
           .fetch_bytes = fetch};
 }
 

@@ -55,8 +55,8 @@ struct QueueSizes {
 inline constexpr uint64_t message_overhead = 512;
 
 /// Divides `bytes_max` among the partitions of a topic: the payload of a queue filled to its limit
-/// and the fetch that overfills it take a third of one partition's share (which is at least 64 KiB),
-/// its messages' overhead never more than the share. Smaller queues than these cost CPU.
+/// and the fetch that overfills it take a third of one partition's share, which is at least 64 KiB,
+/// its messages' overhead the rest. Much smaller queues cost CPU.
 [[nodiscard]] QueueSizes queue_sizes(uint64_t bytes_max, size_t partitions);
 
 }  // namespace sluice::kafka

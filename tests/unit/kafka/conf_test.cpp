@@ -102,7 +102,8 @@ TEST(QueueSizes, StayWithinTheBudgetForAllPartitionsTogether) {
     const QueueSizes sizes = queue_sizes(budget, partitions);
     const uint64_t payload = (sizes.queue_kbytes << 10) + sizes.fetch_bytes;
     EXPECT_LE(payload * partitions, budget / 3) << partitions;
-    EXPECT_LE(sizes.queue_messages * message_overhead * partitions, budget) << partitions;
+    EXPECT_LE((payload + sizes.queue_messages * message_overhead) * partitions, budget)
+        << partitions;
     EXPECT_GE(sizes.queue_kbytes, 10u) << partitions;
     EXPECT_GE(sizes.queue_messages, 32u) << partitions;
     EXPECT_LE(sizes.fetch_bytes, 256u << 10) << partitions;
@@ -112,7 +113,7 @@ TEST(QueueSizes, StayWithinTheBudgetForAllPartitionsTogether) {
 TEST(QueueSizes, NeverFallBelowWhatWorks) {
   const QueueSizes sizes = queue_sizes(1, 10'000);
   EXPECT_GE(sizes.queue_kbytes, 10u);
-  EXPECT_EQ(sizes.queue_messages, 128u);
+  EXPECT_GE(sizes.queue_messages, 64u);
   EXPECT_GT(queue_sizes(1ull << 40, 1).queue_kbytes, 1'000'000u);
   EXPECT_LE(queue_sizes(1ull << 40, 1).queue_kbytes, 2'097'151u);
 }
