@@ -45,7 +45,7 @@ enum class Role : uint8_t { consumer, producer };
 
 /// What a read queue may hold, and how much one fetch brings (kafka.md section 2).
 struct QueueSizes {
-  uint64_t queue_kbytes = 0;  ///< queued.max.messages.kbytes, which counts per partition
+  uint64_t queue_kbytes = 0;    ///< queued.max.messages.kbytes, which counts per partition
   uint64_t queue_messages = 0;  ///< queued.min.messages, which counts per partition too
   uint64_t fetch_bytes = 0;     ///< fetch.message.max.bytes
 };
