@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/connections.hpp"
@@ -129,6 +130,20 @@ int finish(const Settings& settings, const Environment& environment, Console& co
   return run.exit_code;
 }
 
+/// What a run did up to and with its latest turn, whose pipelines know what they did before. Those
+/// that a changed configuration no longer has keep their place in the report.
+RunReport continued(RunReport run, RunReport turn) {
+  if (run.pipelines.empty()) return turn;
+  turn.started_at = run.started_at;
+  for (PipelineResult& earlier : run.pipelines) {
+    const bool goes_on = std::any_of(
+        turn.pipelines.begin(), turn.pipelines.end(),
+        [&](const PipelineResult& one) { return one.report.name == earlier.report.name; });
+    if (!goes_on) turn.pipelines.push_back(std::move(earlier));
+  }
+  return turn;
+}
+
 int run_command(const Invocation& invocation, const Environment& environment, Problems problems) {
   std::optional<Error> error;
   auto configuration =
@@ -178,8 +193,7 @@ int run_configuration(const Invocation& invocation, const Environment& environme
         });
       }
       RunReport turn = runner.run(stop, [&signal] { return signal.signal(); });
-      if (!first) turn.started_at = run.started_at;
-      run = std::move(turn);
+      run = continued(std::move(run), std::move(turn));
     }
     control.end_turn();
     auto next = control.next();

@@ -176,6 +176,7 @@ void Console::run_started(const std::string& run_id, const std::string& command,
 void Console::start_progress(std::vector<std::pair<std::string, LiveCounts*>> pipelines) {
   {
     const std::lock_guard lock(shown_mutex_);
+    shown_.clear();
     for (auto& [name, counts] : pipelines) shown_.push_back({name, counts, {}});
   }
   const bool needed = progress_ != ProgressMode::none || events();
@@ -183,14 +184,17 @@ void Console::start_progress(std::vector<std::pair<std::string, LiveCounts*>> pi
 }
 
 void Console::stop_progress() {
-  if (!ticker_.joinable()) return;
-  ticker_.request_stop();
-  ticker_.join();
-  if (progress_ == ProgressMode::bar) {
-    draw_bars();
-    screen_.keep_live();
-    screen_.write("\n");
+  if (ticker_.joinable()) {
+    ticker_.request_stop();
+    ticker_.join();
+    if (progress_ == ProgressMode::bar) {
+      draw_bars();
+      screen_.keep_live();
+      screen_.write("\n");
+    }
   }
+  const std::lock_guard lock(shown_mutex_);
+  shown_.clear();
 }
 
 std::vector<ProgressView> Console::look() {

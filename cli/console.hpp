@@ -65,7 +65,7 @@ class Console {
   void error(const Error& error, const std::string& pipeline, const std::string& place);
 
   void run_started(const std::string& run_id, const std::string& command, const Settings& settings);
-  /// Counters of the pipelines to show, in order; they outlive stop_progress().
+  /// Counters of the pipelines to show, in order; they are looked at until stop_progress().
   void start_progress(std::vector<std::pair<std::string, LiveCounts*>> pipelines);
   void stop_progress();
   void run_finished(const RunReport& run);

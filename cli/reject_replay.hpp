@@ -46,7 +46,7 @@ class RejectLines {
 /// group are records.
 ///
 ///   open()    FILE → FILE.replaying; writers that have FILE open go on in a new FILE
-///   run_sync  reads FILE.replaying; what is rejected again is appended to FILE
+///   the run   reads FILE.replaying; what is rejected again is appended to FILE
 ///   finish()  what was not replayed and what is not this group's goes back to FILE;
 ///             FILE.replaying is deleted
 ///

@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <random>
 #include <thread>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "cli/reject_file.hpp"
 #include "cli/reject_replay.hpp"
 #include "cli/text.hpp"
+#include "core/base/wait.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -30,15 +29,6 @@ PipelineReport not_started(const PipelineSettings& pipeline) {
   PipelineReport report;
   report.name = pipeline.name;
   return report;
-}
-
-/// False as soon as a stop is asked for.
-bool rest(Milliseconds duration, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, duration, [] { return false; });
-  return !stop.stop_requested();
 }
 
 /// librdkafka's own messages: mostly about connections, which the pipeline judges by itself.
@@ -82,7 +72,10 @@ Runner::Runner(const Settings& settings, const Connections& connections, Console
     if (pipeline.origin.kind == Origin::Kind::file) result.place = pipeline.origin.place();
     result.report = not_started(pipeline);
     for (const PipelineResult& earlier : before == nullptr ? none : before->pipelines) {
-      if (earlier.report.name == pipeline.name) result.report = earlier.report;
+      if (earlier.report.name != pipeline.name) continue;
+      result.report = earlier.report;
+      // Offsets of another topic are none of this one.
+      if (earlier.topic != result.topic) result.report.partitions.clear();
     }
     results_.push_back(std::move(result));
   }
@@ -152,7 +145,7 @@ PipelineReport Runner::run_one(const PipelineSettings& pipeline, PipelineWatch& 
     console_.warning(
         pipeline.name, report.error->slug,
         fmt::format("{}; starting again in {}", report.error->message, short_duration(wait)));
-    if (!rest(wait, stop)) {
+    if (!wait_for(wait, stop)) {
       report.error.reset();
       report.interrupted = true;
       return report;

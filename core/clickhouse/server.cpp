@@ -3,11 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <mutex>
 #include <random>
 #include <utility>
 
+#include "core/base/wait.hpp"
 #include "core/clickhouse/exception.hpp"
 #include "core/clickhouse/insert_settings.hpp"
 
@@ -133,14 +132,6 @@ Result<void> Server::repeat(const Once& once) {
       return std::move(verdict.error);
     }
   }
-}
-
-bool wait_for(Milliseconds duration, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, duration, [] { return false; });
-  return !stop.stop_requested();
 }
 
 }  // namespace sluice::clickhouse

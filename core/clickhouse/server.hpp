@@ -50,7 +50,4 @@ class Server {
   std::stop_token stop_;
 };
 
-/// Waits; false as soon as a stop is asked for.
-[[nodiscard]] bool wait_for(Milliseconds duration, const std::stop_token& stop);
-
 }  // namespace sluice::clickhouse

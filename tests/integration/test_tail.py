@@ -182,6 +182,25 @@ def test_hang_up_with_a_broken_configuration_keeps_the_old_one_and_a_good_one_is
     assert numbers() == list(range(20))
 
 
+def test_a_pipeline_that_a_new_configuration_has_no_more_stays_in_the_report(
+        kafka, clickhouse, sluice, topic, table, numbers):
+    def write(name):
+        (sluice.folder / "sluice.toml").write_text(
+            f'[kafka]\nbrokers = ["{kafka.bootstrap}"]\n[clickhouse]\nurl = "{clickhouse.url}"\n'
+            f'[pipelines.{name}]\ntopic = "{topic}"\ntable = "{table}"\ngroup = "sluice-{topic}"\n')
+    write("old")
+    run = sluice.start("tail", "-o", "json")
+    kafka.produce(topic, lines(0, 10))
+    run.wait_until(lambda: len(numbers()) == 10, 30, "the first rows")
+    write("new")
+    run.hangup()
+    run.wait_for_stderr("start again with it")
+    kafka.produce(topic, lines(10, 10))
+    run.wait_until(lambda: len(numbers()) == 20, 30, "rows of the new pipeline")
+    report = run.stop().expect(0).json
+    assert {pipeline["name"]: pipeline["inserted"] for pipeline in report["pipelines"]} == {"old": 10, "new": 10}
+
+
 def test_lost_offsets_stop_or_are_passed_over_as_told(kafka, clickhouse, sluice, topic, table, numbers):
     kafka.produce(topic, at(0, lines(0, 10)))
     kafka.commit(f"sluice-{topic}", topic, {0: 2, 1: 0})
