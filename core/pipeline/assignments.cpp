@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of PipelineRun that answers the group: partitions come and go.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/deliver/commit_record.hpp"
+#include "core/pipeline/run.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr Milliseconds revoke_drain_max{10'000};
+
+}  // namespace
+
+Result<std::vector<Offset>> PipelineRun::assigned(
+    std::span<const PartitionId> partitions, std::span<const std::optional<Committed>> committed,
+    Epoch epoch) {
+  const auto fresh = TRY(ports_.source.watermarks(partitions));
+  std::vector<Offset> starts;
+  std::vector<Observer::Assignment> told;
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    const PartitionId partition = partitions[i];
+    const auto held = fresh.find(partition);
+    const auto planned = plan_.partitions.find(partition);
+    const Watermarks marks = held != fresh.end() ? held->second : Watermarks{};
+    // `start` is for the partitions that were there when the group began: later ones are read
+    // whole.
+    const bool is_new = plan_.group_is_new && planned != plan_.partitions.end();
+    const auto [start, gap] =
+        TRY(start_of(options_, ports_.source, partition, committed[i], marks, is_new));
+    // A run with an end reads what was there when it started.
+    Offset end = options_.continuous ? no_end : start;
+    if (planned != plan_.partitions.end()) end = std::max(start, planned->second.end);
+    Session session(epoch, start, end);
+    if (gap) pass_gap(*gap);
+    if (committed[i] && !(gap && start < committed[i]->offset)) {
+      session.committed = committed[i]->offset;
+      group_committed_[partition] = committed[i]->offset;
+      const CommitRecord record = CommitRecord::decode(committed[i]->metadata);
+      if (record.kind == CommitRecord::Kind::foreign ||
+          record.kind == CommitRecord::Kind::damaged) {
+        session.foreign_metadata = committed[i]->metadata;
+        ports_.observer.warning(
+            "foreign-commit-metadata",
+            fmt::format("{}[{}]: the committed offset of group {} carries metadata that is not "
+                        "sluice's ({}); it is kept as it is",
+                        options_.topic, partition.value, options_.group,
+                        record.kind == CommitRecord::Kind::damaged
+                            ? "it starts like ours, but its checksum does not match"
+                            : "another program's or a later version's"));
+      }
+    }
+    ranges_.try_emplace(partition, OffsetRange{start, start});
+    sessions_.insert_or_assign(partition, std::move(session));
+    starts.push_back(start);
+    told.push_back({.partition = partition,
+                    .start = start,
+                    .from_committed = committed[i].has_value(),
+                    .end = options_.continuous ? std::max(start, marks.end) : end});
+  }
+  assigned_once_ = true;
+  ports_.observer.assigned(told);
+  return starts;
+}
+
+void PipelineRun::pass_gap(const Gap& gap) {
+  gaps_.push_back(gap);
+  if (!gap.lost.empty())
+    counts_.lost += static_cast<uint64_t>(gap.lost.next.value - gap.lost.first.value);
+  const std::string what =
+      gap.lost.empty() ? "the topic was truncated or created anew"
+                       : fmt::format("the records of [{}, {}) were deleted before they were read",
+                                     gap.lost.first.value, gap.lost.next.value);
+  ports_.observer.warning(
+      "offsets-lost", fmt::format("{}[{}]: {}; going on at offset {} (on_gap = continue)",
+                                  options_.topic, gap.partition.value, what, gap.resumed.value));
+}
+
+void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
+  reading_block_ = nullptr;
+  std::set<PartitionId> going(partitions.begin(), partitions.end());
+  const auto settled = [&] {
+    return std::all_of(going.begin(), going.end(), [&](PartitionId partition) {
+      const auto found = sessions_.find(partition);
+      return found == sessions_.end() || found->second.cursor.idle();
+    });
+  };
+  if (!lost && !fatal_) {
+    enqueue(batcher_->cut_all(CutTrigger::rebalance, &going));
+    const TimePoint deadline =
+        ports_.clock.now() + std::min(revoke_drain_max, options_.drain_timeout);
+    while (!settled() && ports_.clock.now() < deadline && !fatal_ && !stale_) {
+      send_ready();
+      settle(delivery_->collect(Milliseconds{10}));
+    }
+    commit_now(std::min(revoke_drain_max, commit_timeout));
+  }
+  // What is cut but not sent would be read again by the next owner: drop it here.
+  std::erase_if(ready_, [&](Batch& batch) {
+    std::erase_if(batch.blocks, [&](const PartitionBlock& block) {
+      if (!going.contains(block.partition)) return false;
+      abandon_rows(block.block.rows());
+      return true;
+    });
+    return batch.blocks.empty();
+  });
+  for (const PartitionId partition : going) {
+    abandon_rows(batcher_->abandon(partition));
+    sessions_.erase(partition);
+  }
+  ports_.observer.revoked(partitions, lost);
+}
+
+}  // namespace sluice

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of PipelineRun that reads records and makes rows of them.
+#include <algorithm>
+#include <utility>
+
+#include "core/pipeline/run.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr size_t read_records_max = 1024;
+constexpr int reads_per_partition_max = 32;  ///< then the group is polled again
+constexpr uint64_t decode_sample = 64;       ///< one decode in so many is timed
+
+}  // namespace
+
+bool PipelineRun::memory_full() const { return buffered() > options_.memory_max; }
+
+void PipelineRun::relieve_memory() {
+  if (!memory_full()) return;
+  batcher_->release_spares();
+  if (!memory_full() || !ready_.empty() || !delivery_->has_room()) return;
+  const auto partition = batcher_->largest();
+  if (!partition) return;
+  std::vector<Batch> batches;
+  batches.push_back(batcher_->cut(*partition, CutTrigger::memory));
+  enqueue(std::move(batches));
+  send_ready();
+}
+
+bool PipelineRun::read_some() {
+  bool any = false;
+  // Iterated over a copy of the keys: reading may end the run, but never changes the assignment.
+  for (auto& [partition, session] : sessions_) {
+    if (!reading_) break;
+    if (session.reached()) continue;
+    relieve_memory();
+    if (!ready_.empty() || memory_full()) break;
+    const uint64_t before = counts_.read;
+    reading_partition_ = partition;
+    reading_session_ = &session;
+    reading_block_ = nullptr;
+    read_partition(partition);
+    reading_session_ = nullptr;
+    any = any || counts_.read != before;
+  }
+  return any;
+}
+
+void PipelineRun::read_partition(PartitionId partition) {
+  const TimePoint start = ports_.clock.now();
+  for (int i = 0; i < reads_per_partition_max; ++i) {
+    const Result<size_t> count = ports_.source.read(partition, read_records_max, *this);
+    if (!count.ok()) {
+      fatal_ = count.error().code != Errc::data_loss;
+      fail(count.error());
+      return;
+    }
+    if (!ready_.empty()) send_ready();
+    if (*count < read_records_max || !reading_ || reading_session_->reached()) break;
+    if (!ready_.empty() || memory_full()) break;
+  }
+  times_.poll += since(start);
+}
+
+void PipelineRun::record(const Record& record) {
+  Session& session = *reading_session_;
+  if (!reading_ || session.reached()) return;
+  if (record.offset >= session.end) {
+    session.cursor.pass_to(session.end);
+    return;
+  }
+  if (!session.settled.empty() && session.was_settled(record.offset)) {
+    session.cursor.pass_to(record.offset.next());
+    return;
+  }
+  session.at_end = false;
+  ++counts_.read;
+  counts_.bytes += record.key.size() + record.value.size();
+  timestamp_last_ms_ = std::max(timestamp_last_ms_, record.timestamp_ms);
+  const bool empty = record.value.empty() && options_.format != RecordFormat::raw;
+  if (record.tombstone() || empty) {
+    count_skip(record.tombstone() ? SkipReason::tombstone : SkipReason::empty);
+    session.cursor.pass_to(record.offset.next());
+  } else {
+    append_row(record, session);
+  }
+  if ((options_.rows_max && counts_.read >= *options_.rows_max) ||
+      (options_.bytes_max && counts_.bytes >= *options_.bytes_max)) {
+    reading_ = false;
+    limit_reached_ = true;
+  }
+}
+
+void PipelineRun::append_row(const Record& record, Session& session) {
+  if (record.value.size() > options_.record_bytes_max) return bad_record(record, session);
+  if (reading_block_ == nullptr) {
+    reading_block_ = &batcher_->open(reading_partition_, session.epoch, ports_.clock.now());
+  }
+  Block& block = reading_block_->block;
+  const bool sampled = counts_.read % decode_sample == 0;
+  const TimePoint start = sampled ? ports_.clock.now() : TimePoint{};
+  const bool good = decoder_->decode(record.value, block);
+  if (good) block.end_row(record.offset);
+  if (sampled) times_.decode += since(start) * decode_sample;
+  if (!good) return bad_record(record, session);
+  ++counts_.open;
+  session.cursor.row_to(record.offset.next());
+  reading_block_->saw_timestamp(record.timestamp_ms);
+  if (batcher_->full(*reading_block_)) {
+    std::vector<Batch> batches;
+    batches.push_back(batcher_->cut(reading_partition_, CutTrigger::rows));
+    reading_block_ = nullptr;
+    enqueue(std::move(batches));
+  }
+}
+
+void PipelineRun::reached(PartitionId partition, Offset offset) {
+  const auto found = sessions_.find(partition);
+  if (found == sessions_.end() || !reading_) return;
+  found->second.cursor.pass_to(std::min(offset, found->second.end));
+  found->second.at_end = true;
+}
+
+void PipelineRun::count_skip(SkipReason reason) {
+  ++counts_.skipped;
+  ++counts_.skipped_by[reason];
+}
+
+}  // namespace sluice

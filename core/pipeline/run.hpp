@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string_view>
+#include <vector>
+
+#include "core/deliver/cursor.hpp"
+#include "core/pipeline/delivery.hpp"
+#include "core/pipeline/pipeline.hpp"
+#include "core/pipeline/plan.hpp"
+
+/// The inside of run_pipeline(); nothing else includes this.
+namespace sluice {
+
+/// A partition that is ours.
+struct Session {
+  Session(Epoch session_epoch, Offset start_offset, Offset end_offset)
+      : epoch(session_epoch), start(start_offset), end(end_offset), cursor(start_offset) {}
+
+  Epoch epoch;
+  Offset start;
+  Offset end;  ///< of this run
+  Cursor cursor;
+  std::optional<Offset> committed;
+  std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
+  std::deque<OffsetRange> settled;    ///< ahead, in order: landed before it had to be read again
+  bool at_end = false;                ///< of the partition, as far as the broker has told
+  std::optional<Offset> standing_at;  ///< position at the last look for a stall
+  std::optional<TimePoint> standing_since;  ///< more was there, but nothing came
+
+  [[nodiscard]] bool reached() const { return cursor.position() >= end; }
+  /// Whether the record was settled before this partition was rewound.
+  bool was_settled(Offset offset) {
+    while (!settled.empty() && settled.front().next <= offset) settled.pop_front();
+    return !settled.empty() && settled.front().first <= offset;
+  }
+};
+
+/// One run of one pipeline. The order of a turn matters: settling first frees room and lets offsets
+/// be committed early, and nothing is committed before ClickHouse said yes.
+///
+///   turn():  outcomes → cursors → commit → cut what is due → send → read → poll
+///
+/// When the table's columns changed nothing is cut, sent or read until all that is in flight has an
+/// end; then everything that is not settled is read again and encoded for the new columns.
+class PipelineRun final : public AssignmentListener, public RecordListener {
+ public:
+  PipelineRun(const PipelineOptions& options, const PipelinePorts& ports, std::stop_token stop)
+      : options_(options), ports_(ports), stop_(std::move(stop)), started_(ports.clock.now()) {
+    if (options.before == nullptr) return;
+    counts_ = options.before->counts;
+    gaps_ = options.before->gaps;
+    timestamp_last_ms_ = options.before->last_record_timestamp_ms;
+    for (const PartitionReport& partition : options.before->partitions) {
+      if (partition.from < partition.to) {
+        ranges_.emplace(partition.partition, OffsetRange{partition.from, partition.to});
+      }
+    }
+  }
+
+  PipelineReport run() {
+    if (Result<void> done = run_to_end(); !done.ok()) fail(std::move(done).error());
+    return report();
+  }
+
+  Result<std::vector<Offset>> assigned(std::span<const PartitionId> partitions,
+                                       std::span<const std::optional<Committed>> committed,
+                                       Epoch epoch) override;
+  void revoked(std::span<const PartitionId> partitions, bool lost) override;
+  void record(const Record& record) override;
+  void reached(PartitionId partition, Offset offset) override;
+
+ private:
+  static constexpr Milliseconds commit_timeout{10'000};
+
+  // pipeline.cpp: the run
+  Result<void> run_to_end();
+  Result<void> prepare();
+  void turn();
+  void rest(bool busy);
+  void drain();
+  bool all_settled() const;
+  bool finished();
+  void check_limits();
+  void fail(Error error);
+  PipelineReport report();
+
+  // assignments.cpp: partitions come and go
+  void pass_gap(const Gap& gap);
+
+  // table_change.cpp
+  Result<Table> target(Table table) const;
+  void encode_for(Table table);
+  void look_at_table();
+  void adopt_table();
+  void encode_anew(Table table);
+
+  // reading.cpp: records become rows
+  bool memory_full() const;
+  void relieve_memory();
+  bool read_some();
+  void read_partition(PartitionId partition);
+  void append_row(const Record& record, Session& session);
+  void count_skip(SkipReason reason);
+
+  // rejecting.cpp: records that are no rows
+  void bad_record(const Record& record, Session& session);
+  void stop_at(PartitionId partition, Offset offset, std::string_view column,
+               std::string_view message);
+  bool reject(RejectedRecord record);
+  void reject_culprit(const Delivery::Culprit& culprit);
+
+  // sending.cpp: batches, and what became of them
+  void enqueue(std::vector<Batch> batches);
+  uint64_t backlog(PartitionId partition, const Session& session) const;
+  std::set<PartitionId> partitions_to_fill() const;
+  void cut_due();
+  void send_ready();
+  void abandon_rows(uint64_t rows);
+  Session* owned(PartitionId partition, Epoch epoch);
+  void settle(Delivery::Outcomes outcomes);
+
+  // committing.cpp
+  std::vector<CommitRequest> commit_requests() const;
+  void commit_if_due();
+  bool commit_now(Milliseconds timeout);
+  void apply_commit(const CommitOutcome& outcome);
+
+  // watching.cpp: what does not happen, and how things stand
+  void note_idle();
+  void look_at_group();
+  void look_for_stall();
+  void fail_truncated(PartitionId partition, Offset end);
+  void read_anew();
+  uint64_t buffered() const;
+  void observe_progress();
+  void observe_state();
+
+  std::chrono::nanoseconds since(TimePoint start) const { return ports_.clock.now() - start; }
+
+  const PipelineOptions& options_;
+  PipelinePorts ports_;
+  std::stop_token stop_;
+  TimePoint started_;
+  Plan plan_;
+  std::optional<BlockSchema> schema_;
+  std::unique_ptr<Decoder> decoder_;
+  std::optional<Batcher> batcher_;
+  std::optional<Delivery> delivery_;
+
+  std::map<PartitionId, Session> sessions_;
+  std::map<PartitionId, Offset> group_committed_;  ///< as last seen, partitions of others too
+  std::map<PartitionId, OffsetRange> ranges_;      ///< [from, settled) of all partitions ever ours
+  std::deque<Batch> ready_;                        ///< cut, not yet sent
+
+  bool reading_ = true;
+  std::optional<Error> stale_;  ///< the table is not the one we encode for; why we think so
+  int stale_in_a_row_ = 0;
+  TimePoint table_look_next_{};
+  bool assigned_once_ = false;
+  std::optional<TimePoint> idle_since_;
+  std::map<PartitionId, Watermarks> looked_up_;  ///< by look_for_stall
+  std::map<PartitionId, Offset> last_held_;      ///< ends of partitions, for the report
+  std::vector<Gap> gaps_;
+  bool rejects_unflushed_ = false;
+  bool limit_reached_ = false;
+  bool interrupted_ = false;
+  bool fatal_ = false;  ///< the error leaves no hope for what is still open
+  bool caught_up_ = false;
+  std::optional<Error> error_;
+
+  PartitionId reading_partition_;
+  Session* reading_session_ = nullptr;       ///< during Source::read
+  PartitionBlock* reading_block_ = nullptr;  ///< its open block, when known
+
+  TimePoint commit_last_{};
+  std::optional<TimePoint> commit_failing_since_;
+  TimePoint group_look_last_{};
+  TimePoint stall_look_last_{};
+  TimePoint state_last_{};
+  uint64_t lag_ = 0;  ///< offsets still to be read, as of the last observe_state()
+  Counts counts_;
+  StageTimes times_;
+  int64_t timestamp_last_ms_ = -1;
+};
+
+}  // namespace sluice

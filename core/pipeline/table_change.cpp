@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of PipelineRun that follows the table: its columns may change while rows flow.
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "core/pipeline/run.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr Milliseconds table_look_interval{10'000};
+constexpr Milliseconds table_look_interval_down{60'000};  ///< while ClickHouse does not answer
+constexpr int stale_tables_max = 3;  ///< refusals of what the table itself says it takes
+
+}  // namespace
+
+/// What we encode for: the table, or of raw records its one column.
+Result<Table> PipelineRun::target(Table table) const {
+  if (options_.format == RecordFormat::raw) return raw_table(std::move(table));
+  return table;
+}
+
+void PipelineRun::encode_for(Table table) {
+  decoder_.reset();
+  batcher_.reset();
+  schema_.emplace(std::move(table));
+  decoder_ = options_.format == RecordFormat::raw ? make_raw_decoder()
+                                                  : make_json_decoder(*schema_, options_.decode);
+  batcher_.emplace(*schema_, options_.batch);
+  table_look_next_ = ports_.clock.now() + table_look_interval;
+}
+
+/// An INSERT for columns that are gone is refused, but one that lacks a new column is not: so the
+/// table is looked at now and then.
+void PipelineRun::look_at_table() {
+  const TimePoint now = ports_.clock.now();
+  if (stale_ || now < table_look_next_) return;
+  std::optional<Table> seen = ports_.sink.look();
+  table_look_next_ = now + (seen ? table_look_interval : table_look_interval_down);
+  if (!seen) return;
+  const Result<Table> table = target(std::move(*seen));
+  if (table.ok() && table->same_columns(schema_->table())) return;
+  stale_ =
+      Error{Errc::unavailable, "table-changed",
+            fmt::format("the columns of {} changed", schema_->table().full_name()), "run it again"};
+}
+
+void PipelineRun::adopt_table() {
+  if (!delivery_->empty()) return;
+  Result<Table> table = ports_.sink.describe();
+  if (table.ok()) table = target(std::move(*table));
+  if (!table.ok()) {
+    // While the server is away nothing can be sent either.
+    if (table.error().code == Errc::unavailable && options_.unavailable_max.count() == 0) return;
+    fatal_ = true;
+    return fail(std::move(table).error());
+  }
+  const bool changed = !table->same_columns(schema_->table());
+  stale_in_a_row_ = changed ? 0 : stale_in_a_row_ + 1;
+  if (stale_in_a_row_ > stale_tables_max) {
+    fatal_ = true;
+    return fail(std::move(*stale_));
+  }
+  if (changed) {
+    ports_.observer.warning(
+        "table-changed",
+        fmt::format("the columns of {} changed: what ClickHouse has not acknowledged is read and "
+                    "encoded again",
+                    table->full_name()));
+  }
+  encode_anew(std::move(*table));
+}
+
+void PipelineRun::encode_anew(Table table) {
+  for (const Batch& batch : ready_) abandon_rows(batch.rows());
+  ready_.clear();
+  std::map<PartitionId, Offset> positions;
+  for (auto& [partition, session] : sessions_) {
+    abandon_rows(batcher_->abandon(partition));
+    const Offset from = session.cursor.committable();
+    const std::vector<OffsetRange> ahead = session.cursor.settled_ahead();
+    session.settled.insert(session.settled.begin(), ahead.begin(), ahead.end());
+    session.cursor = Cursor(from);
+    session.at_end = false;
+    positions.emplace(partition, from);
+  }
+  encode_for(std::move(table));
+  stale_.reset();
+  if (Result<void> sought = ports_.source.seek(positions); !sought.ok()) {
+    fatal_ = true;
+    fail(std::move(sought).error());
+  }
+}
+
+}  // namespace sluice
