@@ -2,27 +2,63 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/types.hpp"
 
 namespace sluice {
 
-/// CRC-32C (Castagnoli) of the bytes.
-[[nodiscard]] uint32_t crc32c(std::string_view bytes);
+/// CRC-32C (Castagnoli) of the bytes; `before` is the CRC of what stands in front of them.
+[[nodiscard]] uint32_t crc32c(std::string_view bytes, uint32_t before = 0);
+
+/// A snapshot is about to take the place of the group's table: once the table has this UUID, the
+/// group stands at `next`; before that the record means nothing.
+struct Handover {
+  std::string table_uuid;
+  Offset next;
+  bool group_was_new = false;  ///< the partition had no offset: a void record is none either
+  bool operator==(const Handover&) const = default;
+};
+
+/// Exactly-once: the batch [committed offset, next) goes under this nonce and no other.
+struct Intent {
+  Offset next;
+  std::string nonce;       ///< 32 hex digits, random
+  uint64_t rows = 0;       ///< of the batch
+  uint32_t crc = 0;        ///< over what the batch is made of (RecordDigest)
+  std::string table_uuid;  ///< where it goes
+  int64_t at_ms = 0;       ///< unix time of the commit
+  /// Records of the range that are no rows because ClickHouse refused them; they are rejects.
+  std::vector<Offset> excluded;
+  bool operator==(const Intent&) const = default;
+};
 
 /// What sluice writes beside an offset into the consumer group: who committed it and for what.
 ///
-///   record := "slu1|" state "|" run "|" first "|" next "|" crc
-///   state  := "D"                 everything before `next` is settled
-///   run    := the run's id, without "|"
+///   record  := "slu1|" state "|" run "|" first "|" next { "|" field } "|" crc
+///   state   := "D"                everything before `next` is settled
+///            | "I"                the same, and the intent (i=) may have landed
+///   run     := the run's id, without "|"
 ///   first, next := decimal offsets: what this run read of the partition so far, [first, next)
-///   crc    := 8 hex digits, CRC-32C of everything before the last "|"
+///   field   := "t=" unix ms of the last acknowledged INSERT
+///            | "s=" number of this commit in the partition's life, growing by one
+///            | "e=" begin "," end     a run over a fixed range, as it was fixed at its start
+///            | "w=" text              the range as it was asked for
+///            | "h=" uuid "," offset "," 0 or 1                                  Handover
+///            | "i=" next "," nonce "," rows "," crc "," uuid "," ms { "," excluded offset }
+///   crc     := 8 hex digits, CRC-32C of everything before the last "|"
 ///
-/// Later versions add states and fields before the crc; a reader takes fields it does not know for
-/// a record it must not touch (Kind::foreign).
+/// A reader takes states and fields it does not know for a record it must not touch
+/// (Kind::foreign). encode() stays below size_max.
 struct CommitRecord {
+  /// Far below Kafka's offset.metadata.max.bytes of 4096.
+  static constexpr size_t size_max = 1500;
+  static constexpr size_t excluded_max = 40;  ///< of an intent
+  static constexpr size_t asked_max = 200;    ///< bytes of `asked`
+
   enum class Kind : uint8_t {
     none,  ///< empty metadata: a plain commit, by a tool or an old client
     ours,
@@ -32,6 +68,12 @@ struct CommitRecord {
   Kind kind = Kind::none;
   std::string run;
   OffsetRange range;
+  int64_t inserted_at_ms = -1;  ///< -1: nothing known
+  uint64_t sequence = 0;
+  std::optional<OffsetRange> fixed;  ///< of a run over a fixed range
+  std::string asked;                 ///< the range as it was asked for; "|" and controls become "?"
+  std::optional<Handover> handover;
+  std::optional<Intent> intent;
 
   [[nodiscard]] std::string encode() const;
   [[nodiscard]] static CommitRecord decode(std::string_view metadata);

@@ -41,6 +41,7 @@ Result<std::vector<Offset>> PipelineRun::assigned(
       session.committed = committed[i]->offset;
       group_committed_[partition] = committed[i]->offset;
       const CommitRecord record = CommitRecord::decode(committed[i]->metadata);
+      session.inserted_at_ms = record.inserted_at_ms;
       if (record.kind == CommitRecord::Kind::foreign ||
           record.kind == CommitRecord::Kind::damaged) {
         session.foreign_metadata = committed[i]->metadata;

@@ -20,8 +20,10 @@ std::vector<CommitRequest> PipelineRun::commit_requests() const {
   for (const auto& [partition, session] : sessions_) {
     const Offset offset = session.cursor.committable();
     if (session.committed && *session.committed >= offset) continue;
-    CommitRecord record{
-        .kind = CommitRecord::Kind::ours, .run = options_.run_id, .range = {session.start, offset}};
+    CommitRecord record;
+    record.run = options_.run_id;
+    record.range = {session.start, offset};
+    record.inserted_at_ms = session.inserted_at_ms;
     requests.push_back({.partition = partition,
                         .epoch = session.epoch,
                         .offset = offset,

@@ -28,6 +28,7 @@ struct Session {
   Offset end;  ///< of this run
   Cursor cursor;
   std::optional<Offset> committed;
+  int64_t inserted_at_ms = -1;  ///< of the last acknowledged INSERT, also an earlier owner's
   std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
   std::deque<OffsetRange> settled;    ///< ahead, in order: landed before it had to be read again
   bool at_end = false;                ///< of the partition, as far as the broker has told

@@ -98,7 +98,9 @@ void PipelineRun::settle(Delivery::Outcomes outcomes) {
   for (Batch& batch : outcomes.settled) {
     for (const PartitionBlock& block : batch.blocks) {
       Session* session = owned(block.partition, block.epoch);
-      if (session != nullptr) session->cursor.settle(batch.id);
+      if (session == nullptr) continue;
+      session->cursor.settle(batch.id);
+      session->inserted_at_ms = ports_.clock.wall().time_since_epoch().count();
     }
     batcher_->recycle(std::move(batch));
   }
