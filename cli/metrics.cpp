@@ -217,7 +217,8 @@ void add_records(Page& page, const std::vector<View>& views) {
                "Records passed over on purpose, by reason: tombstone (null value) or empty value.");
   for (const View& view : views) {
     const std::pair<SkipReason, const char*> reasons[] = {{SkipReason::tombstone, "tombstone"},
-                                                          {SkipReason::empty, "empty"}};
+                                                          {SkipReason::empty, "empty"},
+                                                          {SkipReason::filter, "filter"}};
     for (const auto& [reason, name] : reasons) {
       const auto found = view.facts.counts.skipped_by.find(reason);
       const uint64_t count = found == view.facts.counts.skipped_by.end() ? 0 : found->second;

@@ -71,8 +71,10 @@ std::optional<Handover> parse_handover(std::string_view text) {
   Handover out;
   out.table_uuid = take_field(text, ',');
   const auto next = parse_offset(take_field(text, ','));
-  if (!next || (text != "0" && text != "1")) return std::nullopt;
+  const auto at = parse<int64_t>(take_field(text, ','));
+  if (!next || !at || (text != "0" && text != "1")) return std::nullopt;
   out.next = *next;
+  out.at_ms = *at;
   out.group_was_new = text == "1";
   return out;
 }
@@ -144,8 +146,8 @@ std::string CommitRecord::encode() const {
   if (fixed) text += fmt::format("|e={},{}", fixed->first.value, fixed->next.value);
   if (!asked.empty()) text += "|w=" + plain(asked, asked_max);
   if (handover) {
-    text += fmt::format("|h={},{},{}", handover->table_uuid, handover->next.value,
-                        handover->group_was_new ? 1 : 0);
+    text += fmt::format("|h={},{},{},{}", handover->table_uuid, handover->next.value,
+                        handover->at_ms, handover->group_was_new ? 1 : 0);
   }
   if (intent) {
     CHECK(intent->excluded.size() <= excluded_max);

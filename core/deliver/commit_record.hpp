@@ -19,6 +19,7 @@ namespace sluice {
 struct Handover {
   std::string table_uuid;
   Offset next;
+  int64_t at_ms = 0;           ///< unix time of the commit
   bool group_was_new = false;  ///< the partition had no offset: a void record is none either
   bool operator==(const Handover&) const = default;
 };
@@ -47,7 +48,7 @@ struct Intent {
 ///            | "s=" number of this commit in the partition's life, growing by one
 ///            | "e=" begin "," end     a run over a fixed range, as it was fixed at its start
 ///            | "w=" text              the range as it was asked for
-///            | "h=" uuid "," offset "," 0 or 1                                  Handover
+///            | "h=" uuid "," offset "," unix ms "," 0 or 1                      Handover
 ///            | "i=" next "," nonce "," rows "," crc "," uuid "," ms { "," excluded offset }
 ///   crc     := 8 hex digits, CRC-32C of everything before the last "|"
 ///

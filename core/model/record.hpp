@@ -47,7 +47,11 @@ enum class RejectReason : uint8_t {
 };
 
 /// A record passed over on purpose. Counted, never kept.
-enum class SkipReason : uint8_t { tombstone, empty };
+enum class SkipReason : uint8_t {
+  tombstone,
+  empty,
+  filter,  ///< its own timestamp lies outside the range that was asked for
+};
 
 /// "decode", "schema", …: the word used in metrics, JSON and headers.
 [[nodiscard]] std::string_view to_string(RejectReason reason);

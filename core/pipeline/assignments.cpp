@@ -25,47 +25,68 @@ Result<std::vector<Offset>> PipelineRun::assigned(
   for (size_t i = 0; i < partitions.size(); ++i) {
     const PartitionId partition = partitions[i];
     const auto held = fresh.find(partition);
-    const auto planned = plan_.partitions.find(partition);
+    const bool planned = plan_.partitions.contains(partition);
     const Watermarks marks = held != fresh.end() ? held->second : Watermarks{};
-    // `start` is for the partitions that were there when the group began: later ones are read
-    // whole.
-    const bool is_new = plan_.group_is_new && planned != plan_.partitions.end();
-    const auto [start, gap] =
-        TRY(start_of(options_, ports_.source, partition, committed[i], marks, is_new));
-    // A run with an end reads what was there when it started.
-    Offset end = options_.continuous ? no_end : start;
-    if (planned != plan_.partitions.end()) end = std::max(start, planned->second.end);
-    Session session(epoch, start, end);
-    if (gap) pass_gap(*gap);
-    if (committed[i] && !(gap && start < committed[i]->offset)) {
-      session.committed = committed[i]->offset;
-      group_committed_[partition] = committed[i]->offset;
-      const CommitRecord record = CommitRecord::decode(committed[i]->metadata);
-      session.inserted_at_ms = record.inserted_at_ms;
-      if (record.kind == CommitRecord::Kind::foreign ||
-          record.kind == CommitRecord::Kind::damaged) {
-        session.foreign_metadata = committed[i]->metadata;
-        ports_.observer.warning(
-            "foreign-commit-metadata",
-            fmt::format("{}[{}]: the committed offset of group {} carries metadata that is not "
-                        "sluice's ({}); it is kept as it is",
-                        options_.topic, partition.value, options_.group,
-                        record.kind == CommitRecord::Kind::damaged
-                            ? "it starts like ours, but its checksum does not match"
-                            : "another program's or a later version's"));
-      }
+    std::optional<Committed> stands;
+    if (committed[i]) {
+      stands = TRY(standing(*committed[i], schema_->table().uuid, ports_.clock.wall()));
     }
-    ranges_.try_emplace(partition, OffsetRange{start, start});
-    sessions_.insert_or_assign(partition, std::move(session));
-    starts.push_back(start);
+    Start start{marks.first, {}};
+    if (planned || options_.fixed.empty()) {
+      // `start` is for the partitions that were there when the group began: later ones are read
+      // whole.
+      const bool is_new = plan_.group_is_new && planned;
+      start = TRY(start_of(options_, ports_.source, partition, stands, marks, is_new));
+    }
+    if (start.gap) pass_gap(*start.gap);
+    // A hand-over is done once the offset it means is committed itself.
+    const bool as_committed = stands && stands->offset == committed[i]->offset;
+    Session session = take_over(partition, as_committed ? stands : std::nullopt, start, epoch);
+    starts.push_back(session.start);
     told.push_back({.partition = partition,
-                    .start = start,
-                    .from_committed = committed[i].has_value(),
-                    .end = options_.continuous ? std::max(start, marks.end) : end});
+                    .start = session.start,
+                    .from_committed = stands.has_value(),
+                    .end = options_.continuous ? std::max(session.start, marks.end) : session.end});
+    ranges_.try_emplace(partition, OffsetRange{session.start, session.start});
+    sessions_.insert_or_assign(partition, std::move(session));
   }
   assigned_once_ = true;
   ports_.observer.assigned(told);
   return starts;
+}
+
+Session PipelineRun::take_over(PartitionId partition, const std::optional<Committed>& committed,
+                               Start start, Epoch epoch) {
+  const auto planned = plan_.partitions.find(partition);
+  // A run with an end reads what was there when it started.
+  Offset end = options_.continuous ? no_end : start.offset;
+  if (planned != plan_.partitions.end()) end = std::max(start.offset, planned->second.end);
+  Session session(epoch, start.offset, end);
+  if (!options_.fixed.empty()) {
+    const auto range = options_.fixed.find(partition);
+    if (range != options_.fixed.end()) {
+      session.fixed = range->second;
+    } else {
+      session.committed = start.offset;  // none of ours: nothing to read, nothing to commit
+    }
+  }
+  if (!committed || (start.gap && start.offset < committed->offset)) return session;
+  session.committed = committed->offset;
+  group_committed_[partition] = committed->offset;
+  const CommitRecord record = CommitRecord::decode(committed->metadata);
+  session.inserted_at_ms = record.inserted_at_ms;
+  const bool damaged = record.kind == CommitRecord::Kind::damaged;
+  if (damaged || record.kind == CommitRecord::Kind::foreign) {
+    session.foreign_metadata = committed->metadata;
+    ports_.observer.warning(
+        "foreign-commit-metadata",
+        fmt::format("{}[{}]: the committed offset of group {} carries metadata that is not "
+                    "sluice's ({}); it is kept as it is",
+                    options_.topic, partition.value, options_.group,
+                    damaged ? "it starts like ours, but its checksum does not match"
+                            : "another program's or a later version's"));
+  }
+  return session;
 }
 
 void PipelineRun::pass_gap(const Gap& gap) {

@@ -24,6 +24,8 @@ std::vector<CommitRequest> PipelineRun::commit_requests() const {
     record.run = options_.run_id;
     record.range = {session.start, offset};
     record.inserted_at_ms = session.inserted_at_ms;
+    record.fixed = session.fixed;
+    if (session.fixed) record.asked = options_.asked;
     requests.push_back({.partition = partition,
                         .epoch = session.epoch,
                         .offset = offset,

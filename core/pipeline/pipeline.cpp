@@ -41,7 +41,8 @@ Result<void> PipelineRun::run_to_end() {
 Result<void> PipelineRun::prepare() {
   Table table = TRY(ports_.sink.describe());
   encode_for(TRY(target(std::move(table))));
-  plan_ = TRY(make_plan(options_, ports_.source, ports_.sink));
+  plan_ = TRY(
+      make_plan(options_, ports_.source, ports_.sink, schema_->table().uuid, ports_.clock.wall()));
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
   }

@@ -30,6 +30,13 @@ enum class OnGap : uint8_t { stop, go_on };
 
 struct PipelineReport;
 
+/// Half-open range of record timestamps.
+struct TimeRange {
+  WallTime first{};
+  WallTime next{};
+  bool operator==(const TimeRange&) const = default;
+};
+
 /// Everything one run of one pipeline is told. Built by cli/settings.
 struct PipelineOptions {
   std::string name;
@@ -56,6 +63,12 @@ struct PipelineOptions {
   std::optional<uint64_t> rows_max;   ///< stop after so many records read
   std::optional<uint64_t> bytes_max;  ///< stop after so many key and value bytes read
   std::optional<WallTime> until;      ///< the end of the run is this time, not "now"
+  /// A run over exactly these offsets (backfill, snapshot) and no other partition; `start` and
+  /// `until` play no part. The ends must have been held by the broker. Empty: an ordinary run.
+  std::map<PartitionId, OffsetRange> fixed;
+  std::string asked;  ///< of a fixed range: how it was asked for, kept in the group
+  std::optional<TimeRange> timestamps;          ///< records outside are skipped
+  std::optional<uint64_t> rows_per_second_max;  ///< of what is read
   /// Of an earlier attempt of the same run, or null: counts and ranges go on from there.
   const PipelineReport* before = nullptr;
   uint64_t seed = 0;  ///< for tokens; from the system's randomness outside tests

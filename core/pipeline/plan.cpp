@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/deliver/commit_record.hpp"
+
 namespace sluice {
 namespace {
 
@@ -52,7 +54,65 @@ Result<void> check_first_start(const PipelineOptions& options, const Plan& plan,
       "say where to start: --from earliest, --from end, or --from TIME of the last row"};
 }
 
+/// What the group stands at, hand-overs resolved.
+Result<std::map<PartitionId, Committed>> committed_of(Source& source,
+                                                      std::span<const PartitionId> partitions,
+                                                      const std::string& table_uuid, WallTime now) {
+  std::map<PartitionId, Committed> out;
+  for (const auto& [partition, committed] : TRY(source.committed(partitions))) {
+    auto stands = TRY(standing(committed, table_uuid, now));
+    if (stands) out.emplace(partition, std::move(*stands));
+  }
+  return out;
+}
+
+Result<std::vector<PartitionId>> partitions_of(const PipelineOptions& options, Source& source) {
+  if (options.fixed.empty()) return source.partitions();
+  std::vector<PartitionId> partitions;
+  for (const auto& [partition, range] : options.fixed) partitions.push_back(partition);
+  return partitions;
+}
+
+/// The plan of a partition of a run over fixed offsets.
+Result<void> plan_fixed(const PipelineOptions& options, PartitionId partition,
+                        PartitionPlan& entry) {
+  const OffsetRange& range = options.fixed.at(partition);
+  entry.end = range.next;
+  const Watermarks held = entry.watermarks;
+  entry.watermarks.first = std::max(held.first, range.first);
+  const Offset start = entry.committed ? entry.committed->offset : range.first;
+  if (start >= range.next) return {};
+  if (entry.watermarks.end < range.next) {
+    return Error{
+        Errc::data_loss, "partition-truncated",
+        fmt::format("{}[{}] ends at offset {} now, but the range ends at {}: the topic was "
+                    "truncated or created anew",
+                    options.topic, partition.value, entry.watermarks.end.value, range.next.value),
+        "find out what happened to the topic, then begin the range anew"};
+  }
+  if (options.on_gap == OnGap::go_on) return {};
+  return check_committed(options, partition, start, held);
+}
+
 }  // namespace
+
+Result<std::optional<Committed>> standing(const Committed& committed, const std::string& table_uuid,
+                                          WallTime now) {
+  constexpr Milliseconds swap_max{60'000};
+  const CommitRecord record = CommitRecord::decode(committed.metadata);
+  if (record.kind != CommitRecord::Kind::ours || !record.handover) return std::optional(committed);
+  const Handover& handover = *record.handover;
+  if (handover.table_uuid == table_uuid) return std::optional(Committed{handover.next, {}});
+  const Milliseconds age = now.time_since_epoch() - Milliseconds{handover.at_ms};
+  if (age < swap_max && age > -swap_max) {
+    return Error{Errc::unavailable, "snapshot-swap",
+                 "a snapshot may be about to take the table's place: until that is decided nobody "
+                 "can tell where the group stands",
+                 fmt::format("run it again in {} s", swap_max.count() / 1000)};
+  }
+  if (handover.group_was_new) return std::optional<Committed>();
+  return std::optional(committed);
+}
 
 bool Plan::done(PartitionId partition, std::optional<Offset> committed) const {
   const auto found = partitions.find(partition);
@@ -76,6 +136,11 @@ Result<Start> start_of(const PipelineOptions& options, Source& source, Partition
     if (committed->offset < fresh.first) gap.lost = {committed->offset, fresh.first};
     return Start{fresh.first, gap};
   }
+  if (const auto range = options.fixed.find(partition); range != options.fixed.end()) {
+    const Committed begin{range->second.first, {}};
+    if (range->second.empty()) return Start{begin.offset, {}};
+    return start_of(options, source, partition, begin, fresh, group_is_new);
+  }
   // A partition that is new in a known group is read whole: `start` speaks of the first start only.
   if (!group_is_new) return Start{fresh.first, {}};
   switch (options.start.kind) {
@@ -94,19 +159,21 @@ Result<Start> start_of(const PipelineOptions& options, Source& source, Partition
   return Start{fresh.first, {}};
 }
 
-Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink) {
-  const std::vector<PartitionId> partitions = TRY(source.partitions());
-  auto committed = TRY(source.committed(partitions));
+Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink,
+                       const std::string& table_uuid, WallTime now) {
+  const std::vector<PartitionId> partitions = TRY(partitions_of(options, source));
+  auto committed = TRY(committed_of(source, partitions, table_uuid, now));
   bool table_has_rows = false;
-  if (committed.empty() && !options.start_is_explicit) {
+  if (committed.empty() && !options.start_is_explicit && options.fixed.empty()) {
     // The group is asked again after the table: another member that starts at the same moment
     // commits its start before it inserts, so rows of its making come with its offsets.
     table_has_rows = TRY(sink.has_rows());
-    committed = TRY(source.committed(partitions));
+    committed = TRY(committed_of(source, partitions, table_uuid, now));
   }
   const auto watermarks = TRY(source.watermarks(partitions));
   std::map<PartitionId, Offset> until;
-  if (options.until) until = TRY(source.offsets_at(partitions, *options.until));
+  if (options.until && options.fixed.empty())
+    until = TRY(source.offsets_at(partitions, *options.until));
 
   Plan plan;
   plan.group_is_new = committed.empty();
@@ -123,7 +190,11 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
     if (const auto limit = until.find(partition); limit != until.end()) {
       entry.end = std::clamp(limit->second, entry.watermarks.first, entry.watermarks.end);
     }
-    if (const auto offset = committed.find(partition); offset != committed.end()) {
+    if (!options.fixed.empty()) {
+      const auto offset = committed.find(partition);
+      if (offset != committed.end()) entry.committed = offset->second;
+      TRY(plan_fixed(options, partition, entry));
+    } else if (const auto offset = committed.find(partition); offset != committed.end()) {
       const Result<void> sound =
           check_committed(options, partition, offset->second.offset, held->second);
       if (!sound.ok() && options.on_gap == OnGap::stop) return sound.error();
@@ -133,7 +204,7 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
     }
     plan.partitions.emplace(partition, std::move(entry));
   }
-  TRY(check_first_start(options, plan, table_has_rows));
+  if (options.fixed.empty()) TRY(check_first_start(options, plan, table_has_rows));
   return plan;
 }
 

@@ -30,10 +30,18 @@ struct Plan {
 /// The end of a partition in a run without an end.
 inline constexpr Offset no_end{std::numeric_limits<int64_t>::max()};
 
+/// Where an offset of the group stands for the table that has this UUID: there, or where a snapshot
+/// that has taken the table's place ends; nothing where the group had none before a snapshot that
+/// never took it. Errc::unavailable while a snapshot may be about to take the table's place.
+[[nodiscard]] Result<std::optional<Committed>> standing(const Committed& committed,
+                                                        const std::string& table_uuid,
+                                                        WallTime now);
+
 /// Takes the end offsets and the group's offsets, and refuses what must be loud: a group without
 /// offsets whose table holds rows (Errc::config), offsets the broker no longer holds or never held
 /// (Errc::data_loss, with the exact range; not with OnGap::go_on).
-[[nodiscard]] Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink);
+[[nodiscard]] Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink,
+                                     const std::string& table_uuid, WallTime now);
 
 struct Start {
   Offset offset;

@@ -12,6 +12,12 @@ constexpr size_t read_records_max = 1024;
 constexpr int reads_per_partition_max = 32;  ///< then the group is polled again
 constexpr uint64_t decode_sample = 64;       ///< one decode in so many is timed
 
+/// A record without a timestamp is in every range: nobody can say that it is not.
+bool within(const TimeRange& range, int64_t timestamp_ms) {
+  const WallTime time{Milliseconds{timestamp_ms}};
+  return timestamp_ms < 0 || (range.first <= time && time < range.next);
+}
+
 }  // namespace
 
 bool PipelineRun::memory_full() const { return buffered() > options_.memory_max; }
@@ -28,12 +34,22 @@ void PipelineRun::relieve_memory() {
   send_ready();
 }
 
+/// Whether reading has to wait so that no more rows a second are read than was asked for.
+bool PipelineRun::paced() const {
+  if (!options_.rows_per_second_max) return false;
+  const double seconds = std::chrono::duration<double>(since(started_)).count();
+  const uint64_t before = options_.before == nullptr ? 0 : options_.before->counts.read;
+  const double allowed = static_cast<double>(*options_.rows_per_second_max) * seconds;
+  return static_cast<double>(counts_.read - before) > allowed;
+}
+
 bool PipelineRun::read_some() {
   bool any = false;
   // Iterated over a copy of the keys: reading may end the run, but never changes the assignment.
   for (auto& [partition, session] : sessions_) {
     if (!reading_) break;
     if (session.reached()) continue;
+    if (paced()) break;
     relieve_memory();
     if (!ready_.empty() || memory_full()) break;
     const uint64_t before = counts_.read;
@@ -58,7 +74,7 @@ void PipelineRun::read_partition(PartitionId partition) {
     }
     if (!ready_.empty()) send_ready();
     if (*count < read_records_max || !reading_ || reading_session_->reached()) break;
-    if (!ready_.empty() || memory_full()) break;
+    if (!ready_.empty() || memory_full() || paced()) break;
   }
   times_.poll += since(start);
 }
@@ -79,7 +95,10 @@ void PipelineRun::record(const Record& record) {
   counts_.bytes += record.key.size() + record.value.size();
   timestamp_last_ms_ = std::max(timestamp_last_ms_, record.timestamp_ms);
   const bool empty = record.value.empty() && options_.format != RecordFormat::raw;
-  if (record.tombstone() || empty) {
+  if (options_.timestamps && !within(*options_.timestamps, record.timestamp_ms)) {
+    count_skip(SkipReason::filter);
+    session.cursor.pass_to(record.offset.next());
+  } else if (record.tombstone() || empty) {
     count_skip(record.tombstone() ? SkipReason::tombstone : SkipReason::empty);
     session.cursor.pass_to(record.offset.next());
   } else {

@@ -28,7 +28,8 @@ struct Session {
   Offset end;  ///< of this run
   Cursor cursor;
   std::optional<Offset> committed;
-  int64_t inserted_at_ms = -1;  ///< of the last acknowledged INSERT, also an earlier owner's
+  std::optional<OffsetRange> fixed;  ///< of a run over fixed offsets
+  int64_t inserted_at_ms = -1;       ///< of the last acknowledged INSERT, also an earlier owner's
   std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
   std::deque<OffsetRange> settled;    ///< ahead, in order: landed before it had to be read again
   bool at_end = false;                ///< of the partition, as far as the broker has told
@@ -93,6 +94,8 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   PipelineReport report();
 
   // assignments.cpp: partitions come and go
+  Session take_over(PartitionId partition, const std::optional<Committed>& committed, Start start,
+                    Epoch epoch);
   void pass_gap(const Gap& gap);
 
   // table_change.cpp
@@ -105,6 +108,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   // reading.cpp: records become rows
   bool memory_full() const;
   void relieve_memory();
+  bool paced() const;
   bool read_some();
   void read_partition(PartitionId partition);
   void append_row(const Record& record, Session& session);

@@ -51,7 +51,7 @@ void PipelineRun::look_for_stall() {
   const TimePoint now = ports_.clock.now();
   if (now - stall_look_last_ < stall_look_interval) return;
   stall_look_last_ = now;
-  const bool held_back = stale_ || !ready_.empty() || memory_full();
+  const bool held_back = stale_ || !ready_.empty() || memory_full() || paced();
   std::vector<PartitionId> standing;
   for (auto& [partition, session] : sessions_) {
     const Offset position = session.cursor.position();

@@ -223,6 +223,7 @@ class FakeSink final : public Sink {
  public:
   FakeSink(FakeTable& table, FakeClock& clock) : table_(table), clock_(clock) {}
 
+  std::string uuid;
   std::string type = "UInt64";   ///< of the column; an INSERT for another one is refused as stale
   bool lies = false;             ///< says yes and stores nothing
   std::set<uint64_t> poison;     ///< numbers that ClickHouse refuses
@@ -256,7 +257,7 @@ class FakeSink final : public Sink {
     return outcomes;
   }
   Result<Table> describe() override {
-    Table table{.database = "t", .name = "numbers", .uuid = {}, .engine = "MergeTree",
+    Table table{.database = "t", .name = "numbers", .uuid = uuid, .engine = "MergeTree",
                 .engine_full = {}, .server_time_zone = "UTC", .columns = {}};
     table.columns.push_back({.name = "n", .type = parse_data_type(type).value(),
                              .default_expression = {}});

@@ -28,7 +28,7 @@ TEST(CommitRecord, CarriesARangeAHandoverAndAnIntentAndStaysSmall) {
   record.sequence = UINT64_MAX;
   record.fixed = OffsetRange{Offset{0}, Offset{INT64_MAX}};
   record.asked = "2026-11-01..2026-11-02";
-  record.handover = Handover{"6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001", Offset{77}, true};
+  record.handover = Handover{"6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001", Offset{77}, 1'763'740'800'123, true};
   Intent intent{.next = Offset{400},
                 .nonce = "00112233445566778899aabbccddeeff",
                 .rows = 250'000,
