@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <future>
 #include <thread>
 #include <utility>
@@ -38,6 +39,10 @@ std::string tls_warning(const rd_kafka_conf_t* conf) {
   }
   return "";
 }
+
+// Ours stays below 1,500 bytes; what another tool wrote is kept, up to the 4,096 characters that
+// brokers take. librdkafka silently drops all of it from 32,768 bytes on.
+constexpr size_t metadata_bytes_max = 32'767;
 
 void destroy_without_leaving(rd_kafka_t* handle) {
   rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
@@ -177,6 +182,20 @@ PartitionList partition_list(const std::string& topic, std::span<const Partition
     rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), partition.value)->offset = offset;
   }
   return list;
+}
+
+void add_offset(rd_kafka_topic_partition_list_t& list, const std::string& topic,
+                PartitionId partition, Offset offset, std::string_view metadata) {
+  rd_kafka_topic_partition_t* element =
+      rd_kafka_topic_partition_list_add(&list, topic.c_str(), partition.value);
+  element->offset = offset.value;
+  CHECK(metadata.size() <= metadata_bytes_max);
+  if (metadata.empty()) return;
+  // The list frees it.
+  element->metadata = rd_kafka_mem_malloc(nullptr, metadata.size());
+  CHECK(element->metadata != nullptr);
+  std::memcpy(element->metadata, metadata.data(), metadata.size());
+  element->metadata_size = metadata.size();
 }
 
 int as_timeout(Milliseconds wait) {

@@ -99,6 +99,10 @@ class Client {
 [[nodiscard]] PartitionList partition_list(const std::string& topic,
                                            std::span<const PartitionId> partitions, int64_t offset);
 
+/// Adds an offset to commit, with its metadata.
+void add_offset(rd_kafka_topic_partition_list_t& list, const std::string& topic,
+                PartitionId partition, Offset offset, std::string_view metadata);
+
 /// Milliseconds as librdkafka takes them, never negative (which means for ever).
 [[nodiscard]] int as_timeout(Milliseconds wait);
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Consumer that commits offsets.
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <utility>
 
 #include "core/kafka/consumer.hpp"
@@ -10,24 +8,7 @@
 namespace sluice::kafka {
 namespace {
 
-// Ours stays below 1,500 bytes; what another tool wrote is kept, up to the 4,096 characters that
-// brokers take. librdkafka silently drops all of it from 32,768 bytes on.
-constexpr size_t metadata_bytes_max = 32'767;
-
 TimePoint now() { return SystemClock().now(); }
-
-void add_offset(rd_kafka_topic_partition_list_t& list, const std::string& topic,
-                const CommitRequest& request) {
-  rd_kafka_topic_partition_t* element =
-      rd_kafka_topic_partition_list_add(&list, topic.c_str(), request.partition.value);
-  element->offset = request.offset.value;
-  if (request.metadata.empty()) return;
-  // The list frees it.
-  element->metadata = rd_kafka_mem_malloc(nullptr, request.metadata.size());
-  CHECK(element->metadata != nullptr);
-  std::memcpy(element->metadata, request.metadata.data(), request.metadata.size());
-  element->metadata_size = request.metadata.size();
-}
 
 rd_kafka_resp_err_t element_error(const rd_kafka_topic_partition_list_t* list,
                                   const std::string& topic, PartitionId partition) {
@@ -56,7 +37,6 @@ Result<std::vector<CommitOutcome>> Consumer::commit(std::span<const CommitReques
   std::vector<CommitOutcome> outcomes;
   outcomes.reserve(requests.size());
   for (const CommitRequest& request : requests) {
-    CHECK(request.metadata.size() <= metadata_bytes_max);
     CHECK(request.offset.value >= 0);
     outcomes.push_back({request.partition, request.offset, CommitResult::fenced});
   }
@@ -81,7 +61,9 @@ Result<void> Consumer::send_commit(std::span<const CommitRequest> requests,
                                    std::vector<CommitOutcome>& outcomes, Milliseconds timeout) {
   const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(requests.size())));
   for (size_t i = 0; i < requests.size(); ++i) {
-    if (outcomes[i].result == CommitResult::ok) add_offset(*list, options_.topic, requests[i]);
+    if (outcomes[i].result != CommitResult::ok) continue;
+    const CommitRequest& request = requests[i];
+    add_offset(*list, options_.topic, request.partition, request.offset, request.metadata);
   }
   // A queue of our own, since the synchronous call waits for ever when the coordinator is away. A
   // late answer goes down with the queue.

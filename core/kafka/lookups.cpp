@@ -44,9 +44,8 @@ Result<void> Lookups::ask(std::string_view what, const Attempt& attempt) {
   started_ = now();
   last_code_ = RD_KAFKA_RESP_ERR_NO_ERROR;
   unknown_topic_count_ = 0;
-  const TimePoint deadline = started_ + limit_;
   for (Milliseconds patience = patience_first;; patience *= 2) {
-    const auto left = std::chrono::duration_cast<Milliseconds>(deadline - now());
+    const Milliseconds left = time_left();
     if (left.count() <= 0) return gave_up(what);
     if (TRY(attempt(std::min(patience, left)))) {
       client_.health().note_answer(now());
@@ -59,6 +58,11 @@ Result<void> Lookups::ask(std::string_view what, const Attempt& attempt) {
     if (auto refusal = client_.health().refusal(now())) return *std::move(refusal);
     std::this_thread::sleep_for(pause);
   }
+}
+
+Milliseconds Lookups::time_left() const {
+  const auto left = std::chrono::duration_cast<Milliseconds>(started_ + limit_ - now());
+  return std::max(Milliseconds{0}, left);
 }
 
 Result<bool> Lookups::again(rd_kafka_resp_err_t code) {
@@ -125,8 +129,8 @@ std::optional<bool> Lookups::topic_exists() {
 
 std::vector<std::string> Lookups::topic_names() {
   Metadata metadata;
-  if (ask_metadata(client_.get(), nullptr, Milliseconds{3000}, metadata) !=
-      RD_KAFKA_RESP_ERR_NO_ERROR) {
+  const Milliseconds brief = std::min(time_left(), Milliseconds{3000});
+  if (ask_metadata(client_.get(), nullptr, brief, metadata) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return {};
   }
   std::vector<std::string> names;
@@ -142,7 +146,7 @@ void Lookups::refresh_leaders(Milliseconds patience) {
   const TopicHandle topic(rd_kafka_topic_new(client_.get(), place_.topic.c_str(), nullptr));
   Metadata metadata;
   if (topic != nullptr) {
-    const Milliseconds brief = std::min(patience, Milliseconds{1000});
+    const Milliseconds brief = std::min({patience, time_left(), Milliseconds{1000}});
     static_cast<void>(ask_metadata(client_.get(), topic.get(), brief, metadata));
   }
 }

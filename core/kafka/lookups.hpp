@@ -53,6 +53,7 @@ class Lookups {
                              std::map<PartitionId, Committed>& out);
   Result<std::map<PartitionId, Offset>> offsets(std::span<const PartitionId> partitions, int64_t at,
                                                 std::string_view what);
+  [[nodiscard]] Milliseconds time_left() const;
   Result<bool> again(rd_kafka_resp_err_t code);
   std::vector<std::string> topic_names();
   void refresh_leaders(Milliseconds patience);
