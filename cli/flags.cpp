@@ -17,6 +17,7 @@ constexpr std::string_view batches = "Batches";
 constexpr std::string_view checked = "What is checked";
 constexpr std::string_view listed = "What is listed";
 constexpr std::string_view again = "Replay";
+constexpr std::string_view snapshot = "Snapshots";
 constexpr std::string_view errors = "Rejects, retries and limits";
 
 constexpr CommandSet runs_or_replays = for_runs | for_rejects;
@@ -38,6 +39,14 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"max-duration", 0, "DURATION", "stop after this long (exit 5)", for_runs, range},
     {"max-rows", 0, "COUNT", "stop after so many records of a pipeline (exit 5)", for_sync, range},
     {"max-bytes", 0, "SIZE", "stop after so many bytes of a pipeline (exit 5)", for_runs, range},
+
+    {"full", 0, "", "replace each table by a fresh snapshot of its whole topic", for_sync,
+     snapshot},
+    {"keep-old", 0, "", "keep the replaced table as TABLE__sluice_old", for_sync, snapshot},
+    {"allow-empty", 0, "", "also replace it by a snapshot without rows", for_sync, snapshot},
+    {"allow-shrink", 0, "", "also by one of fewer than half the rows", for_sync, snapshot},
+    {"allow-views", 0, "", "also where views hang on it, which see nothing of it", for_sync,
+     snapshot},
 
     {"batch-rows", 0, "COUNT", "rows of a batch at most (default 250k)", for_runs, batches},
     {"batch-bytes", 0, "SIZE", "bytes of a batch at most (default 64MiB)", for_runs, batches},

@@ -5,12 +5,15 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
+#include <string>
 #include <vector>
 
 #include "cli/app.hpp"
 #include "cli/bug_report.hpp"
 #include "cli/environment.hpp"
 #include "cli/exit_code.hpp"
+#include "core/base/crash_point.hpp"
 
 namespace {
 
@@ -33,10 +36,19 @@ void set_up_process() {
 #endif
 }
 
+void arm_crash_point(const sluice::cli::Environment& environment) {
+  const auto wanted = environment.get("SLUICE_CRASH_AT");
+  if (!wanted) return;
+  const size_t colon = wanted->find(':');
+  const int count = colon == std::string::npos ? 1 : std::atoi(wanted->c_str() + colon + 1);
+  sluice::CrashPoints::instance().arm(wanted->substr(0, colon), count);
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
   set_up_process();
-  return sluice::cli::run_app({arguments + 1, arguments + argument_count},
-                              sluice::cli::Environment::of_process());
+  const auto environment = sluice::cli::Environment::of_process();
+  arm_crash_point(environment);
+  return sluice::cli::run_app({arguments + 1, arguments + argument_count}, environment);
 }

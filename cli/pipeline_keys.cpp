@@ -88,7 +88,6 @@ void refuse_later(TableReader& reader) {
     reader.problem(*format, "format", "a table needs a later version of sluice",
                    "write \"json\" or \"raw\"");
   }
-  reader.later_word("mode", {"full"});
   reader.later_word("write", {"overwrite", "overwrite-delete-stale"});
   reader.later_word("delivery", {"exactly-once"});
   for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key"}) {
@@ -104,7 +103,8 @@ void read_words(TableReader& reader, PipelineSettings& out) {
     reader.choice<RecordFormat>("format", {{"json", RecordFormat::json}, {"raw", RecordFormat::raw}},
                                 out.format);
   }
-  reader.choice<int>("mode", {{"incremental", 0}}, word);
+  reader.choice<Mode>("mode", {{"incremental", Mode::incremental}, {"full", Mode::full}},
+                      out.mode);
   reader.choice<int>("write", {{"append", 0}}, word);
   reader.choice<int>("delivery", {{"at-least-once", 0}}, word);
 }

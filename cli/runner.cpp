@@ -177,10 +177,18 @@ PipelineReport Runner::attempt(const PipelineSettings& pipeline, PipelineWatch& 
   unstarted.interrupted = stop.stop_requested();
   unstarted.limit_reached = settings_.run.duration_max && elapsed() >= *settings_.run.duration_max;
   if (unstarted.interrupted || unstarted.limit_reached) return unstarted;
+  const bool full = pipeline.mode.value == Mode::full && !settings_.run.continuous;
+  if (full && !pipeline.range) return take_snapshot(pipeline, watch, unstarted, stop);
+  return load(pipeline, watch, unstarted, stop);
+}
+
+PipelineReport Runner::load(const PipelineSettings& pipeline, PipelineWatch& watch,
+                            const PipelineReport& before, const std::stop_token& stop) {
   watch.counts().phase = Phase::starting;
   watch.meter().opening();
   auto opened = open(pipeline, watch);
   if (!opened) {
+    PipelineReport unstarted = before;
     unstarted.error = std::move(opened).error();
     return unstarted;
   }
@@ -210,7 +218,9 @@ Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWa
   source.unavailable_max = settings_.run.retry_time_max.value;
   Opened opened;
   const bool replay = !pipeline.replayed_group.empty();
-  const kafka::RejectedBy by{run_id_, replay ? pipeline.replayed_group : source.group};
+  const std::string& own_group =
+      pipeline.live_group.empty() ? pipeline.group.value : pipeline.live_group;
+  const kafka::RejectedBy by{run_id_, replay ? pipeline.replayed_group : own_group};
   const std::string& reject_file = pipeline.reject.file.value;
   const bool from_file = replay && !reject_file.empty();
   if (!from_file) opened.source = TRY(kafka::open_source(cluster, source));
@@ -283,6 +293,12 @@ PipelineOptions Runner::options_of(const PipelineSettings& pipeline,
   options.rows_max = run.rows_max;
   options.bytes_max = run.bytes_max;
   options.until = run.until;
+  if (pipeline.range) {
+    options.fixed = pipeline.range->fixed;
+    options.asked = pipeline.range->asked;
+    options.timestamps = pipeline.range->timestamps;
+    options.rows_per_second_max = pipeline.range->rows_per_second_max;
+  }
   options.seed = random_bits();
   return options;
 }

@@ -39,6 +39,11 @@ class Runner {
                                        PipelineReport report, const std::stop_token& stop);
   [[nodiscard]] PipelineReport attempt(const PipelineSettings& pipeline, PipelineWatch& watch,
                                        const PipelineReport& before, const std::stop_token& stop);
+  [[nodiscard]] PipelineReport load(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                    const PipelineReport& before, const std::stop_token& stop);
+  // runner_snapshot.cpp
+  [[nodiscard]] PipelineReport take_snapshot(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                             PipelineReport report, const std::stop_token& stop);
   [[nodiscard]] bool starts_again(const PipelineSettings& pipeline, const PipelineReport& report,
                                   int vain) const;
   [[nodiscard]] Result<Opened> open(const PipelineSettings& pipeline, PipelineWatch& watch);

@@ -50,6 +50,7 @@ struct ClickHouseSettings {
   Setting<std::string> proxy;  ///< of the environment: for https only, and not for NO_PROXY's hosts
   Setting<bool> verify_tls{true, {}};
   Setting<bool> allow_plaintext_auth;
+  Setting<std::string> cluster;  ///< snapshots create and swap their tables ON CLUSTER
   std::vector<std::pair<std::string, Setting<std::string>>> settings;
 };
 
@@ -64,6 +65,19 @@ struct RejectSettings {
   bool operator==(const RejectSettings&) const = default;
 };
 
+/// What a sync of a pipeline reads: from the cursor on, or everything, into a table of its own that
+/// then takes the place of the old one.
+enum class Mode : uint8_t { incremental, full };
+
+/// A run over a fixed range instead of the cursor, for a backfill or a snapshot.
+struct RangeRun {
+  std::map<PartitionId, OffsetRange> fixed;
+  std::string asked;
+  std::optional<TimeRange> timestamps;
+  std::optional<uint64_t> rows_per_second_max;
+  bool operator==(const RangeRun&) const = default;
+};
+
 struct PipelineSettings {
   std::string name;
   Origin origin;  ///< of the pipeline's table in a file, or of --topic
@@ -72,6 +86,11 @@ struct PipelineSettings {
   Setting<std::string> table;  ///< "db.table", the database filled in
   Setting<std::string> group;
   Setting<StartAt> start;
+  Setting<Mode> mode{Mode::incremental, {}};
+  /// Set by the commands that read a range; `group` is then of that run alone, and this one is the
+  /// pipeline's own.
+  std::optional<RangeRun> range;
+  std::string live_group;
   Setting<OnError> on_error{OnError::stop, {}};
   Setting<OnGap> on_gap{OnGap::stop, {}};
   RejectSettings reject;
@@ -107,6 +126,10 @@ struct RunSettings {
   bool start_is_explicit = false;
   bool rejects_ok = false;
   bool fail_fast = false;
+  bool keep_old = false;  ///< this and what follows: of a snapshot (SnapshotOptions)
+  bool allow_empty = false;
+  bool allow_shrink = false;
+  bool allow_views = false;
   bool stats = false;
   int no_data_exit_code = 0;
   std::vector<std::string> times_read;  ///< "--until 2026-11-21 is 2026-11-21T00:00:00Z"

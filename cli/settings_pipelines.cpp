@@ -65,6 +65,7 @@ PipelineSettings read_one(const std::string& name, const Origin& origin, const C
   out.name = name;
   out.origin = origin;
   read_pipeline_keys(full, path, reading.now, out, reading.problems);
+  if (reading.invocation.flags.has("full")) out.mode = {Mode::full, Origin::flag("--full")};
   if (!out.disabled.value) complete_pipeline(reading.database, out, reading.problems);
   return out;
 }

@@ -100,6 +100,10 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   out.no_data_exit_code = static_cast<int>(no_data.value);
   out.rejects_ok = flags.has("rejects-ok");
   out.fail_fast = flags.has("fail-fast");
+  out.keep_old = flags.has("keep-old");
+  out.allow_empty = flags.has("allow-empty");
+  out.allow_shrink = flags.has("allow-shrink");
+  out.allow_views = flags.has("allow-views");
   out.stats = flags.has("stats");
   if (const auto from = flags.last("from")) {
     out.start_is_explicit = true;

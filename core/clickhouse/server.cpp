@@ -78,8 +78,16 @@ Server::Server(const ServerOptions& options, const HttpOptions& http, Target tar
 
 Result<std::vector<TsvRow>> Server::ask(const std::string& query, std::string_view what) {
   std::string answer;
-  TRY(repeat([&] { return ask_once(query, what, answer); }));
+  TRY(repeat([&] { return ask_once(query + " FORMAT TabSeparated", what, answer); }));
   return parse_tsv(answer);
+}
+
+Result<void> Server::command(const std::string& statement, std::string_view what, bool once) {
+  std::string answer;
+  if (!once) return repeat([&] { return ask_once(statement, what, answer); });
+  Verdict verdict = ask_once(statement, what, answer);
+  if (verdict.attempt.kind == AttemptClass::success) return {};
+  return std::move(verdict.error);
 }
 
 Result<void> Server::try_insert(const std::string& query, std::string_view parameters) {
@@ -87,8 +95,7 @@ Result<void> Server::try_insert(const std::string& query, std::string_view param
 }
 
 Verdict Server::ask_once(const std::string& query, std::string_view what, std::string& answer) {
-  const std::string text = query + " FORMAT TabSeparated";
-  const std::array<std::string_view, 1> body{text};
+  const std::array<std::string_view, 1> body{query};
   HttpReply reply = client_.post({.parameters = parameters_,
                                   .body = body,
                                   .content_encoding = {},

@@ -31,6 +31,9 @@ class Server {
   /// The rows a query answers with; its FORMAT is added here. `what` completes
   /// "ClickHouse does not …".
   [[nodiscard]] Result<std::vector<TsvRow>> ask(const std::string& query, std::string_view what);
+  /// A statement without a result. `once`: never tried again, since a second one would undo it.
+  [[nodiscard]] Result<void> command(const std::string& statement, std::string_view what,
+                                     bool once = false);
   /// Sends an INSERT without rows, with these URL parameters: whether it would be allowed.
   [[nodiscard]] Result<void> try_insert(const std::string& query, std::string_view parameters);
   [[nodiscard]] const Target& target() const { return target_; }

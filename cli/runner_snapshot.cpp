@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Runner that replaces a table by a snapshot.
+#include <fmt/format.h>
+
+#include <cctype>
+#include <random>
+
+#include "cli/runner.hpp"
+#include "cli/text.hpp"
+#include "core/clickhouse/snapshot_tables.hpp"
+#include "core/kafka/snapshot_groups.hpp"
+#include "core/pipeline/snapshot.hpp"
+
+namespace sluice::cli {
+namespace {
+
+/// Letters and digits, good for names of tables and groups; a pipeline's own in this run.
+std::string snapshot_id(const std::string& run_id) {
+  std::random_device device;
+  return fmt::format("{}{:04x}", lower(run_id), device() & 0xFFFFu);
+}
+
+SnapshotOptions snapshot_options(const PipelineSettings& pipeline, const RunSettings& run,
+                                 const std::string& run_id) {
+  return {.topic = pipeline.topic.value,
+          .table = pipeline.table.value,
+          .table_name = pipeline.table_name(),
+          .group = pipeline.group.value,
+          .id = snapshot_id(run_id),
+          .run_id = run_id,
+          .keep_old = run.keep_old,
+          .allow_empty = run.allow_empty,
+          .allow_shrink = run.allow_shrink,
+          .allow_views = run.allow_views};
+}
+
+}  // namespace
+
+PipelineReport Runner::take_snapshot(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                     PipelineReport report, const std::stop_token& stop) {
+  // What an earlier attempt loaded is gone, so it was not inserted.
+  report.counts = {};
+  report.partitions.clear();
+  const auto fail = [&](Error error) {
+    report.error = std::move(error);
+    report.caught_up = false;
+    return report;
+  };
+  const kafka::ClusterOptions cluster = cluster_of(pipeline);
+  auto tables = clickhouse::open_snapshot_tables(
+      connections_.servers.front(),
+      {pipeline.database(), pipeline.table_name(), settings_.clickhouse.cluster.value}, clock_);
+  if (!tables) return fail(std::move(tables).error());
+  auto groups = kafka::open_snapshot_groups(cluster, pipeline.topic.value, stop);
+  if (!groups) return fail(std::move(groups).error());
+  auto source =
+      kafka::open_source(cluster, {.topic = pipeline.topic.value, .group = pipeline.group.value});
+  if (!source) return fail(std::move(source).error());
+  Snapshot snapshot(snapshot_options(pipeline, settings_.run, run_id_), **source, **tables,
+                    **groups, watch, clock_);
+  auto begun = snapshot.begin();
+  (*source)->close(Milliseconds{1000});
+  if (!begun) {
+    snapshot.give_up();
+    return fail(std::move(begun).error());
+  }
+  PipelineSettings shadow = pipeline;
+  shadow.table.value = pipeline.database() + "." + begun->table_name;
+  shadow.live_group = pipeline.group.value;
+  shadow.group.value = begun->group;
+  shadow.range = RangeRun{.fixed = begun->fixed, .asked = "snapshot"};
+  report = load(shadow, watch, report, stop);
+  if (!report.error && report.caught_up) {
+    Result<void> finished = snapshot.finish(report);
+    if (finished.ok()) return report;
+    fail(std::move(finished).error());
+  }
+  snapshot.give_up();
+  return report;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/clickhouse/range_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "core/base/check.hpp"
+#include "core/clickhouse/catalog.hpp"
+#include "core/clickhouse/server.hpp"
+#include "core/clickhouse/url.hpp"
+#include "core/model/quote.hpp"
+
+namespace sluice::clickhouse {
+namespace {
+
+Result<Server> open_server(const ServerOptions& options, const RangeRows& rows,
+                           const Clock& clock) {
+  const HttpOptions http = TRY(http_options(options));
+  const Endpoint endpoint = TRY(parse_endpoint(options.url));
+  const Target target{.origin = endpoint.origin,
+                      .table = shown_table(rows.database, rows.table),
+                      .user = shown_name(options.user)};
+  return Server(options, http, target, RetryOptions{}, clock, {});
+}
+
+std::string name_of(const RangeRows& rows) {
+  return in_quotes(rows.database, '`') + "." + in_quotes(rows.table, '`');
+}
+
+std::string condition(const RangeRows& rows) {
+  std::string ranges;
+  for (const auto& [partition, range] : rows.offsets) {
+    if (range.empty()) continue;
+    ranges += fmt::format("{}({} = {} AND {} >= {} AND {} < {})", ranges.empty() ? "" : " OR ",
+                          in_quotes(rows.columns.partition, '`'), partition.value,
+                          in_quotes(rows.columns.offset, '`'), range.first.value,
+                          in_quotes(rows.columns.offset, '`'), range.next.value);
+  }
+  if (ranges.empty()) ranges = "0";
+  std::string topic;
+  if (!rows.columns.topic.empty()) {
+    topic = in_quotes(rows.columns.topic, '`') + " = " + in_quotes(rows.topic, '\'') + " AND ";
+  }
+  return topic + "(" + ranges + ")";
+}
+
+}  // namespace
+
+Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& options,
+                                                 const RangeRows& rows, const Clock& clock) {
+  Server server = TRY(open_server(options, rows, clock));
+  const Table table = TRY(describe_table(server, rows.database, rows.table));
+  if (!TRY(table_has_rows(server, table))) return std::optional<uint64_t>(0);
+  if (!rows.columns.known()) return std::optional<uint64_t>();
+  const auto found =
+      TRY(server.ask("SELECT count() FROM " + name_of(rows) + " WHERE " + condition(rows),
+                     "count the rows of the range in " + shown_table(rows.database, rows.table)));
+  uint64_t count = 0;
+  const std::string text = found.empty() || found.front().empty() ? "" : found.front().front();
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return Error{Errc::failed, "clickhouse-answer", "ClickHouse's answer to a count is no number",
+                 "see what stands between sluice and the server"};
+  }
+  return std::optional(count);
+}
+
+Result<void> delete_range_rows(const ServerOptions& options, const RangeRows& rows,
+                               const Clock& clock) {
+  CHECK(rows.columns.known());
+  Server server = TRY(open_server(options, rows, clock));
+  return server.command(
+      "DELETE FROM " + name_of(rows) + " WHERE " + condition(rows) +
+          " SETTINGS mutations_sync = 2, lightweight_deletes_sync = 2",
+      "delete the rows of the range from " + shown_table(rows.database, rows.table));
+}
+
+}  // namespace sluice::clickhouse

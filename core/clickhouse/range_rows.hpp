@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/base/clock.hpp"
+#include "core/base/result.hpp"
+#include "core/base/types.hpp"
+#include "core/clickhouse/sink.hpp"
+
+namespace sluice::clickhouse {
+
+/// Columns that tell where a row came from; empty names where the table has none.
+struct OriginColumns {
+  std::string topic;
+  std::string partition;
+  std::string offset;
+
+  [[nodiscard]] bool known() const { return !partition.empty() && !offset.empty(); }
+};
+
+/// Rows of a table that came from these offsets of a topic.
+struct RangeRows {
+  std::string database;
+  std::string table;
+  std::string topic;
+  OriginColumns columns;
+  std::map<PartitionId, OffsetRange> offsets;
+};
+
+/// How many of them the table holds. Nothing where its columns cannot tell; 0 of an empty table is
+/// always known.
+[[nodiscard]] Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& server,
+                                                               const RangeRows& rows,
+                                                               const Clock& clock);
+
+/// Deletes them, and returns once no reader sees one any more. The columns must be known.
+[[nodiscard]] Result<void> delete_range_rows(const ServerOptions& server, const RangeRows& rows,
+                                             const Clock& clock);
+
+}  // namespace sluice::clickhouse

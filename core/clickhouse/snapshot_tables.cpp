@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/clickhouse/snapshot_tables.hpp"
+
+#include <charconv>
+#include <utility>
+
+#include "core/clickhouse/catalog.hpp"
+#include "core/clickhouse/server.hpp"
+#include "core/clickhouse/url.hpp"
+#include "core/model/quote.hpp"
+
+namespace sluice::clickhouse {
+namespace {
+
+std::string literal(std::string_view text) { return in_quotes(text, '\''); }
+
+Error unreadable(std::string_view what) {
+  return {.code = Errc::failed,
+          .slug = "clickhouse-answer",
+          .message = "ClickHouse's answer about " + std::string(what) + " makes no sense",
+          .fix = "see what stands between sluice and the server"};
+}
+
+class HttpSnapshotTables final : public SnapshotTables {
+ public:
+  HttpSnapshotTables(Server server, SnapshotTablesOptions options)
+      : server_(std::move(server)), options_(std::move(options)) {}
+
+  Result<SnapshotTarget> target() override;
+  Result<std::vector<SideTable>> side_tables(const std::string& infix) override;
+  Result<std::string> create(const std::string& name, const std::string& comment) override;
+  Result<uint64_t> rows(const std::string& name) override;
+  Result<bool> same_columns(const std::string& name) override;
+  Result<void> exchange(const std::string& name) override;
+  Result<void> set_comment(const std::string& name, const std::string& comment) override;
+  Result<void> rename(const std::string& name, const std::string& to) override;
+  Result<void> drop(const std::string& name) override;
+
+ private:
+  [[nodiscard]] std::string quoted(const std::string& name) const {
+    return in_quotes(options_.database, '`') + "." + in_quotes(name, '`');
+  }
+  [[nodiscard]] std::string shown(const std::string& name) const {
+    return shown_table(options_.database, name);
+  }
+  [[nodiscard]] std::string on_cluster() const {
+    return options_.cluster.empty() ? "" : " ON CLUSTER " + in_quotes(options_.cluster, '`');
+  }
+  /// Every statement waits until what it did is seen by the next one.
+  Result<void> run(const std::string& statement, const std::string& what, bool once = false) {
+    return server_.command(statement, what, once);
+  }
+
+  Server server_;
+  SnapshotTablesOptions options_;
+};
+
+Result<SnapshotTarget> HttpSnapshotTables::target() {
+  const std::string what = "describe " + shown(options_.table);
+  const auto rows = TRY(server_.ask(
+      "SELECT toString(t.uuid), t.comment, t.engine, d.engine, toString(t.total_rows), "
+      "arrayStringConcat(arrayMap((a, b) -> concat('view ', a, '.', b), t.dependencies_database, "
+      "t.dependencies_table), '\\n') FROM system.tables AS t JOIN system.databases AS d ON "
+      "t.database = d.name WHERE t.database = " +
+          literal(options_.database) + " AND t.name = " + literal(options_.table),
+      what));
+  if (rows.empty()) {
+    return Error{Errc::config, "table-missing", "ClickHouse has no table " + shown(options_.table),
+                 "check the table's name, or create it"};
+  }
+  const TsvRow& row = rows.front();
+  if (row.size() != 6) return unreadable(shown(options_.table));
+  SnapshotTarget out{.uuid = row[0],
+                     .comment = row[1],
+                     .engine = row[2],
+                     .database_engine = row[3],
+                     .rows = {},
+                     .dependents = {}};
+  uint64_t count = 0;
+  const auto [end, error] = std::from_chars(row[4].data(), row[4].data() + row[4].size(), count);
+  if (error == std::errc{} && end == row[4].data() + row[4].size()) out.rows = count;
+  std::string_view names = row[5];
+  while (!names.empty()) {
+    const size_t line = names.find('\n');
+    out.dependents.emplace_back(names.substr(0, line));
+    names.remove_prefix(line == std::string_view::npos ? names.size() : line + 1);
+  }
+  return out;
+}
+
+Result<std::vector<SideTable>> HttpSnapshotTables::side_tables(const std::string& infix) {
+  std::vector<SideTable> out;
+  const std::string prefix = options_.table + infix;
+  for (TsvRow& row : TRY(server_.ask("SELECT name, comment FROM system.tables WHERE database = " +
+                                         literal(options_.database) + " AND startsWith(name, " +
+                                         literal(prefix) + ") ORDER BY name",
+                                     "list the tables beside " + shown(options_.table)))) {
+    if (row.size() == 2 && row[0].size() > prefix.size()) {
+      out.push_back({std::move(row[0]), std::move(row[1])});
+    }
+  }
+  return out;
+}
+
+Result<std::string> HttpSnapshotTables::create(const std::string& name,
+                                               const std::string& comment) {
+  const std::string what = "create " + shown(name);
+  const std::string where =
+      " FROM system.tables WHERE database = " + literal(options_.database) + " AND name = ";
+  const auto engines =
+      TRY(server_.ask("SELECT engine_full" + where + literal(options_.table), what));
+  if (engines.empty() || engines.front().empty()) return unreadable(shown(options_.table));
+  const std::string engine = engine_for_copy(engines.front().front(), "/" + name);
+  TRY(run("CREATE TABLE IF NOT EXISTS " + quoted(name) + on_cluster() + " AS " +
+              quoted(options_.table) + (engine.empty() ? "" : " ENGINE = " + engine) + " COMMENT " +
+              literal(comment),
+          what));
+  const auto found =
+      TRY(server_.ask("SELECT toString(uuid), comment" + where + literal(name), what));
+  if (found.size() == 1 && found.front().size() == 2 && found.front()[1] == comment) {
+    return found.front()[0];
+  }
+  return Error{Errc::config, "snapshot-name-taken",
+               shown(name) + " exists, and is none of ours: its comment says nothing of sluice",
+               "rename or drop it"};
+}
+
+Result<uint64_t> HttpSnapshotTables::rows(const std::string& name) {
+  const auto found = TRY(server_.ask(
+      "SELECT count() FROM " + quoted(name) + " SETTINGS select_sequential_consistency = 1",
+      "count the rows of " + shown(name)));
+  uint64_t count = 0;
+  if (found.size() != 1 || found.front().size() != 1) return unreadable(shown(name));
+  const std::string& text = found.front().front();
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc{} || end != text.data() + text.size()) return unreadable(shown(name));
+  return count;
+}
+
+Result<bool> HttpSnapshotTables::same_columns(const std::string& name) {
+  const Table target = TRY(describe_table(server_, options_.database, options_.table));
+  return target.same_columns(TRY(describe_table(server_, options_.database, name)));
+}
+
+Result<void> HttpSnapshotTables::exchange(const std::string& name) {
+  return run("EXCHANGE TABLES " + quoted(options_.table) + " AND " + quoted(name) + on_cluster(),
+             "swap " + shown(options_.table) + " and " + shown(name), true);
+}
+
+Result<void> HttpSnapshotTables::set_comment(const std::string& name, const std::string& comment) {
+  const std::string& table = name.empty() ? options_.table : name;
+  return run("ALTER TABLE " + quoted(table) + on_cluster() + " MODIFY COMMENT " + literal(comment),
+             "set the comment of " + shown(table));
+}
+
+Result<void> HttpSnapshotTables::rename(const std::string& name, const std::string& to) {
+  return run("RENAME TABLE " + quoted(name) + " TO " + quoted(to) + on_cluster(),
+             "rename " + shown(name), true);
+}
+
+Result<void> HttpSnapshotTables::drop(const std::string& name) {
+  return run("DROP TABLE IF EXISTS " + quoted(name) + on_cluster() + " SYNC",
+             "drop " + shown(name));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SnapshotTables>> open_snapshot_tables(const ServerOptions& server_options,
+                                                             const SnapshotTablesOptions& options,
+                                                             const Clock& clock) {
+  const HttpOptions http = TRY(http_options(server_options));
+  const Endpoint endpoint = TRY(parse_endpoint(server_options.url));
+  const Target target{.origin = endpoint.origin,
+                      .table = shown_table(options.database, options.table),
+                      .user = shown_name(server_options.user)};
+  Server server(server_options, http, target, RetryOptions{}, clock, {});
+  return std::unique_ptr<SnapshotTables>(
+      std::make_unique<HttpSnapshotTables>(std::move(server), options));
+}
+
+std::string engine_for_copy(const std::string& engine_full, const std::string& suffix) {
+  if (!engine_full.starts_with("Replicated")) return {};
+  const size_t open = engine_full.find('(');
+  const size_t clauses = engine_full.find(' ');
+  if (open == std::string::npos || open > clauses) return {};  // no arguments: a path of its own
+  size_t position = open + 1;
+  std::string path;
+  if (position >= engine_full.size() || engine_full[position] != '\'') return {};
+  if (!read_quoted(engine_full, position, path)) return {};
+  if (path.find("{uuid}") != std::string::npos) return {};
+  return engine_full.substr(0, open + 1) + literal(path + suffix) + engine_full.substr(position);
+}
+
+}  // namespace sluice::clickhouse

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/snapshot.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "core/base/crash_point.hpp"
+#include "core/deliver/commit_record.hpp"
+#include "core/pipeline/plan.hpp"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view infix = "__sluice_";
+/// Longer than any usual session.timeout.ms (45 s).
+constexpr Milliseconds dead_member_max{60'000};
+constexpr std::string_view old_id = "old";
+constexpr std::string_view old_comment_start = "sluice: rows of ";
+
+bool is_plain_merge_tree(const std::string& engine) {
+  return engine == "MergeTree" || engine == "ReplicatedMergeTree" || engine == "SharedMergeTree";
+}
+
+}  // namespace
+
+Snapshot::Snapshot(SnapshotOptions options, Source& source, SnapshotTables& tables,
+                   SnapshotGroups& groups, Observer& observer, const Clock& clock)
+    : options_(std::move(options)),
+      source_(source),
+      tables_(tables),
+      groups_(groups),
+      observer_(observer),
+      clock_(clock) {}
+
+std::string Snapshot::shadow_name(const std::string& id) const {
+  return fmt::format("{}{}{}", options_.table_name, infix, id);
+}
+
+std::string Snapshot::shadow_comment(const std::string& id) const {
+  return fmt::format("sluice: snapshot {} of {} for group {}, being loaded", id, options_.table,
+                     options_.group);
+}
+
+std::string Snapshot::old_comment(const std::string& id) const {
+  return fmt::format("{}{} that snapshot {} replaced", old_comment_start, options_.table, id);
+}
+
+std::string Snapshot::load_group(const std::string& id) const {
+  return options_.group + ".snapshot." + id;
+}
+
+void Snapshot::warn(const std::string& slug, const std::string& message) {
+  observer_.warning(slug, message);
+}
+
+Result<SnapshotLoad> Snapshot::begin() {
+  TRY(check_group_free());
+  target_ = TRY(tables_.target());
+  TRY(finish_earlier(target_));
+  target_ = TRY(tables_.target());
+  TRY(check_target(target_));
+  TRY(drop_leftovers());
+  if (options_.keep_old) TRY(check_old_name());
+
+  const std::vector<PartitionId> partitions = TRY(source_.partitions());
+  for (const auto& [partition, committed] : TRY(groups_.offsets(options_.group))) {
+    // A swap that may be under way needs a table that has just been dropped.
+    auto stands = TRY(standing(committed, target_.uuid, clock_.wall() + std::chrono::hours{1}));
+    if (stands) live_before_.emplace(partition, std::move(*stands));
+  }
+  bool nothing = true;
+  for (const auto& [partition, held] : TRY(source_.watermarks(partitions))) {
+    fixed_.emplace(partition, OffsetRange{held.first, held.end});
+    nothing = nothing && held.first >= held.end;
+  }
+  if (nothing && !options_.allow_empty) {
+    return Error{Errc::config, "snapshot-empty",
+                 fmt::format("topic {} holds no records: the snapshot would leave {} empty",
+                             options_.topic, options_.table),
+                 "if the table shall be emptied: --allow-empty"};
+  }
+  // The group is there before the table and goes after it: it tells that the table is ours.
+  std::map<PartitionId, Committed> starts;
+  for (const auto& [partition, range] : fixed_) {
+    CommitRecord record;
+    record.run = options_.run_id;
+    record.range = {range.first, range.first};
+    record.fixed = range;
+    starts.emplace(partition, Committed{range.first, record.encode()});
+  }
+  TRY(groups_.set_offsets(load_group(options_.id), starts));
+  stage_ = Stage::loading;
+  crash_point("snapshot-begun");
+  shadow_uuid_ = TRY(tables_.create(shadow_name(options_.id), shadow_comment(options_.id)));
+  crash_point("snapshot-created");
+  return SnapshotLoad{
+      .table_name = shadow_name(options_.id), .group = load_group(options_.id), .fixed = fixed_};
+}
+
+Result<void> Snapshot::check_group_free() {
+  if (!TRY(groups_.has_members(options_.group))) return {};
+  return Error{Errc::unavailable, "group-active",
+               fmt::format("group {} has members: a tail or another sync of this pipeline is "
+                           "running, and would go on inserting into the table that is replaced",
+                           options_.group),
+               "stop it first; afterwards it goes on where the snapshot ends"};
+}
+
+Result<void> Snapshot::check_target(const SnapshotTarget& target) {
+  const std::set<std::string> atomic{"Atomic", "Replicated", "Shared"};
+  if (!atomic.contains(target.database_engine)) {
+    return Error{
+        Errc::config, "snapshot-database",
+        fmt::format("the database of {} has the engine {}, which cannot swap two tables in "
+                    "one step",
+                    options_.table, target.database_engine),
+        "move the table to a database of the engine Atomic (the default)"};
+  }
+  if (target.dependents.empty() || options_.allow_views) return {};
+  std::string names;
+  for (const std::string& name : target.dependents) names += (names.empty() ? "" : ", ") + name;
+  return Error{Errc::config, "snapshot-dependents",
+               fmt::format("{} depend on {}, and would not see the rows of the snapshot", names,
+                           options_.table),
+               "drop them and fill them again afterwards, or leave them as they are: "
+               "--allow-views"};
+}
+
+/// A run that died between the swap and the commit left its hand-over record in the live group.
+Result<void> Snapshot::finish_earlier(const SnapshotTarget& target) {
+  std::map<PartitionId, Offset> ends;
+  std::string run;
+  for (const auto& [partition, committed] : TRY(groups_.offsets(options_.group))) {
+    const CommitRecord record = CommitRecord::decode(committed.metadata);
+    if (!record.handover || record.handover->table_uuid != target.uuid) continue;
+    ends.emplace(partition, record.handover->next);
+    run = record.run;
+  }
+  if (!ends.empty()) TRY(commit_ends(ends, run));
+  // The id stands in the comment that came with the new rows.
+  for (const SideTable& table : TRY(tables_.side_tables(std::string(infix)))) {
+    const std::string id = table.name.substr(options_.table_name.size() + infix.size());
+    if (target.comment != shadow_comment(id)) continue;
+    warn("snapshot-finished", fmt::format("an earlier snapshot ({}) of {} was swapped in, but its "
+                                          "run ended before it had cleaned up: done now",
+                                          id, options_.table));
+    TRY(clean_up(id));
+  }
+  return {};
+}
+
+/// Drops what dead runs left: only tables that carry our own comment, or whose group is there.
+Result<void> Snapshot::drop_leftovers() {
+  std::set<std::string> ids;
+  for (const std::string& group : TRY(groups_.list(load_group("")))) {
+    const std::string id = group.substr(load_group("").size());
+    if (!TRY(groups_.has_members(group))) {
+      ids.insert(id);
+      continue;
+    }
+    warn("snapshot-waiting",
+         fmt::format("group {} of another snapshot has members: if their process died, Kafka drops "
+                     "them within {} s",
+                     group, dead_member_max.count() / 1000));
+    if (TRY(groups_.keeps_members(group, dead_member_max))) {
+      return Error{Errc::unavailable, "snapshot-running",
+                   fmt::format("another process is loading a snapshot of {} (group {})",
+                               options_.table, group),
+                   "wait for it, or stop it"};
+    }
+    ids.insert(id);
+  }
+  for (const SideTable& table : TRY(tables_.side_tables(std::string(infix)))) {
+    const std::string id = table.name.substr(options_.table_name.size() + infix.size());
+    if (id == old_id) continue;
+    const bool ours =
+        ids.contains(id) || table.comment == shadow_comment(id) || table.comment == old_comment(id);
+    if (!ours) continue;
+    warn("snapshot-leftover", fmt::format("dropping {}, which an earlier run left", table.name));
+    TRY(tables_.drop(table.name));
+  }
+  for (const std::string& id : ids) TRY(groups_.remove(load_group(id)));
+  return {};
+}
+
+Result<void> Snapshot::check_old_name() {
+  const std::string kept = shadow_name(std::string(old_id));
+  for (const SideTable& table : TRY(tables_.side_tables(std::string(infix)))) {
+    if (table.name != kept || table.comment.starts_with(old_comment_start)) continue;
+    return Error{Errc::config, "snapshot-old-taken",
+                 fmt::format("{} exists, and its comment does not say that sluice kept it", kept),
+                 "rename or drop it, or leave --keep-old out"};
+  }
+  return {};
+}
+
+Result<void> Snapshot::finish(const PipelineReport& load) {
+  crash_point("snapshot-loaded");
+  TRY(verify(load));
+  TRY(check_group_free());
+  crash_point("snapshot-verified");
+  TRY(hand_over());
+  crash_point("snapshot-handed-over");
+  TRY(swap());
+  crash_point("snapshot-swapped");
+  std::map<PartitionId, Offset> ends;
+  for (const auto& [partition, range] : fixed_) ends.emplace(partition, range.next);
+  TRY(commit_ends(ends, options_.run_id));
+  crash_point("snapshot-committed");
+  return clean_up(options_.id);
+}
+
+Result<void> Snapshot::verify(const PipelineReport& load) {
+  const uint64_t loaded = TRY(tables_.rows(shadow_name(options_.id)));
+  const uint64_t inserted = load.counts.inserted;
+  const bool exact = is_plain_merge_tree(target_.engine);
+  const bool right =
+      exact ? loaded == inserted : loaded <= inserted && (loaded > 0 || inserted == 0);
+  if (!right) {
+    return Error{
+        Errc::failed, "snapshot-verify",
+        fmt::format("the snapshot of {} holds {} rows, but {} were inserted: {} is left as "
+                    "it was",
+                    options_.table, loaded, inserted, options_.table),
+        "run it again"};
+  }
+  const bool empty = loaded == 0 && !options_.allow_empty;
+  const bool small = target_.rows && loaded < *target_.rows / 2 && !options_.allow_shrink;
+  if (empty || small) {
+    return Error{Errc::config, empty ? "snapshot-empty" : "snapshot-shrinks",
+                 fmt::format("the snapshot holds {} rows, {} holds {}: it is left as it was",
+                             loaded, options_.table, target_.rows.value_or(0)),
+                 empty ? "if the table shall be emptied: --allow-empty"
+                       : "if that is right: --allow-shrink"};
+  }
+  const SnapshotTarget now = TRY(tables_.target());
+  if (now.uuid == target_.uuid && TRY(tables_.same_columns(shadow_name(options_.id)))) return {};
+  return Error{
+      Errc::unavailable, "snapshot-target-changed",
+      fmt::format("{} was altered or replaced while its snapshot was loaded", options_.table),
+      "run it again"};
+}
+
+/// Before the swap the record means nothing, after it it says where the group stands: so a crash
+/// between the swap and the commit loses nothing and doubles nothing.
+Result<void> Snapshot::hand_over() {
+  handed_over_ = clock_.now();
+  std::map<PartitionId, Committed> records;
+  for (const auto& [partition, range] : fixed_) {
+    const auto before = live_before_.find(partition);
+    const bool was_new = before == live_before_.end();
+    const Offset offset = was_new ? range.first : before->second.offset;
+    CommitRecord record;
+    record.run = options_.run_id;
+    record.range = {offset, offset};
+    record.handover =
+        Handover{shadow_uuid_, range.next, clock_.wall().time_since_epoch().count(), was_new};
+    records.emplace(partition, Committed{offset, record.encode()});
+  }
+  return groups_.set_offsets(options_.group, records);
+}
+
+Result<void> Snapshot::swap() {
+  // Whoever finds the record waits so long for the swap (plan.cpp); it must not come later.
+  constexpr Milliseconds swap_start_max{20'000};
+  stage_ = Stage::swapped_or_not;
+  const Result<void> exchanged =
+      clock_.now() - handed_over_ < swap_start_max
+          ? tables_.exchange(shadow_name(options_.id))
+          : Result<void>(Error{Errc::unavailable, "snapshot-late", "the process stood still", ""});
+  if (exchanged.ok()) return {};
+  const Result<SnapshotTarget> now = tables_.target();
+  if (now.ok() && now->uuid == shadow_uuid_) return {};
+  // What is known to be the old one has the shadow beside it still.
+  if (now.ok() && now->uuid == target_.uuid) stage_ = Stage::loading;
+  Error error = exchanged.error();
+  error.message =
+      fmt::format("{} and its snapshot were not swapped: {}", options_.table, error.message);
+  if (!now.ok()) {
+    error.message = fmt::format("whether {} and its snapshot were swapped is unknown: {}",
+                                options_.table, exchanged.error().message);
+    error.code = Errc::unavailable;
+    error.fix = "run it again: it finds out";
+  }
+  return error;
+}
+
+Result<void> Snapshot::commit_ends(const std::map<PartitionId, Offset>& ends,
+                                   const std::string& run) {
+  std::map<PartitionId, Committed> offsets;
+  for (const auto& [partition, end] : ends) {
+    CommitRecord record;
+    record.run = run;
+    record.range = {end, end};
+    record.inserted_at_ms = clock_.wall().time_since_epoch().count();
+    offsets.emplace(partition, Committed{end, record.encode()});
+  }
+  const Result<void> set = groups_.set_offsets(options_.group, offsets);
+  // Who joined since then saw the swap, and goes on at these very offsets.
+  if (!set.ok() && set.error().slug == "kafka-group-active") return {};
+  return set;
+}
+
+/// The target is right by now. The comment of the user came along with the old rows.
+Result<void> Snapshot::clean_up(const std::string& id) {
+  const std::string replaced = shadow_name(id);
+  const SnapshotTarget now = TRY(tables_.target());
+  const auto tables = TRY(tables_.side_tables(std::string(infix)));
+  const auto find = [&](const std::string& name) {
+    return std::find_if(tables.begin(), tables.end(),
+                        [&](const SideTable& table) { return table.name == name; });
+  };
+  if (const auto old = find(replaced); old != tables.end()) {
+    if (now.comment == shadow_comment(id)) TRY(tables_.set_comment("", old->comment));
+    crash_point("snapshot-commented");
+    if (old->comment != old_comment(id)) TRY(tables_.set_comment(replaced, old_comment(id)));
+    if (!options_.keep_old) {
+      TRY(tables_.drop(replaced));
+    } else {
+      const std::string kept = shadow_name(std::string(old_id));
+      const auto before = find(kept);
+      if (before != tables.end()) TRY(tables_.drop(kept));
+      TRY(tables_.rename(replaced, kept));
+    }
+  }
+  crash_point("snapshot-dropped");
+  return groups_.remove(load_group(id));
+}
+
+void Snapshot::give_up() {
+  if (stage_ != Stage::loading) return;
+  const Result<void> dropped = tables_.drop(shadow_name(options_.id));
+  const Result<void> removed = groups_.remove(load_group(options_.id));
+  if (dropped.ok() && removed.ok()) return;
+  warn("snapshot-leftover",
+       fmt::format("{} could not be dropped ({}): the next snapshot does it",
+                   shadow_name(options_.id),
+                   dropped.ok() ? removed.error().message : dropped.error().message));
+}
+
+}  // namespace sluice
