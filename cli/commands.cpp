@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/cmd_backfill.hpp"
 #include "cli/cmd_check.hpp"
 #include "cli/cmd_rejects.hpp"
 #include "cli/cmd_run.hpp"
@@ -27,6 +28,23 @@ Usage: sluice tail [PIPELINE...] [FLAGS]
 Starts at the group's committed offsets, else at the pipeline's start (earliest; --from end for new
 records only). SIGTERM and SIGINT finish what is in flight, commit and exit 0; SIGHUP reads the
 configuration and secrets again and opens the log file anew.
+)";
+
+constexpr std::string_view backfill_help =
+    R"(Copies a past range of one pipeline's topic again. The live group is never touched.
+
+Usage: sluice backfill PIPELINE --range RANGE [FLAGS]
+       sluice backfill PIPELINE --from TIME [--to TIME] [FLAGS]
+       sluice backfill PIPELINE --list
+
+The range is fixed when it is first started, and kept with its progress in a consumer group of its
+own: the same command typed again resumes it, on any machine; run at once by several processes it is
+shared; and once it is done it says so. -n shows the plan. On a terminal it asks before it starts,
+else it needs -y.
+
+Rows of the range may be in the table already: with columns _partition and _offset that is known,
+else it is not. --duplicates refuse stops when they are or may be there, allow inserts anyway,
+replace deletes exactly those rows first.
 )";
 
 constexpr std::string_view check_help =
@@ -62,6 +80,8 @@ constexpr std::array commands_table{
     Command{"sync", for_sync, "copy everything up to now, then exit", sync_help, true,
             run_sync_command},
     Command{"tail", for_tail, "keep copying until told to stop", tail_help, true, run_tail_command},
+    Command{"backfill", for_backfill, "copy a past range again, beside the live group",
+            backfill_help, true, run_backfill_command},
     Command{"check", for_check, "validate the configuration (--online: and the tables)", check_help,
             true, run_check_command},
     Command{"rejects", for_rejects, "list rejected records, or send them through again",

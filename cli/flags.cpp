@@ -16,7 +16,7 @@ constexpr std::string_view range = "What is read";
 constexpr std::string_view batches = "Batches";
 constexpr std::string_view checked = "What is checked";
 constexpr std::string_view listed = "What is listed";
-constexpr std::string_view again = "Replay";
+constexpr std::string_view again = "Replay and plan";
 constexpr std::string_view snapshot = "Snapshots";
 constexpr std::string_view errors = "Rejects, retries and limits";
 
@@ -32,8 +32,26 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", runs_or_replays,
      adhoc},
 
-    {"from", 0, "WHERE", "start of a group without offsets: earliest, end or a time", for_runs,
+    {"range", 0, "RANGE", "@TIME:TIME, @-24h:end, OFFSET:OFFSET or start:end, the end not in it",
+     for_backfill, range},
+    {"from", 0, "WHERE",
+     "start of a group without offsets: earliest, end or a time; backfill: of the range", for_runs,
      range},
+    {"to", 0, "WHERE", "end of the range: end or a time", for_backfill, range},
+    {"partitions", 0, "LIST", "only these, like 0,3-5", for_backfill, range},
+    {"strict-time", 0, "", "skip records of the range whose own timestamp lies outside",
+     for_backfill, range},
+    {"allow-partial", 0, "", "go on when the start of the range was deleted already", for_backfill,
+     range},
+    {"into", 0, "DB.TABLE", "another table than the pipeline's", for_backfill, range},
+    {"duplicates", 0, "refuse|allow|replace",
+     "what to do when rows of the range may be in the table already (default refuse)", for_backfill,
+     range},
+    {"rate", 0, "COUNT", "records a second at most", for_backfill, range},
+    {"list", 0, "", "list the backfills of the pipeline", for_backfill, listed, false},
+    {"forget", 0, "ID", "forget one, so that its range may be loaded anew", for_backfill, listed,
+     false},
+    {"again", 0, "", "load the range anew though that was done", for_backfill, listed, false},
     {"until", 0, "WHEN", "start (default): the end as it is when the run starts; or a time",
      for_sync, range},
     {"max-duration", 0, "DURATION", "stop after this long (exit 5)", for_runs, range},
@@ -82,7 +100,7 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"limit", 0, "COUNT", "the newest so many (default 100)", for_rejects, listed, false},
     {"raw", 0, "", "only the payloads, as they are, one a line", for_rejects, listed, false},
     {"replay", 0, "", "send all of them through the pipeline again", for_rejects, again, false},
-    {"dry-run", 'n', "", "with --replay: say what would be replayed", for_rejects, again, false},
+    {"dry-run", 'n', "", "say what would be done", for_rejects | for_backfill, again, false},
 
     {"config", 'c', "FILE", "configuration file; - is standard input, none is no file; repeatable",
      everywhere, where},
@@ -116,8 +134,7 @@ constexpr auto flags_table = std::to_array<Flag>({
      shown},
 
     {"no-input", 0, "", "never read from a terminal", everywhere, other},
-    {"yes", 'y', "", "answer yes to every question (sync asks none so far)", everywhere, other,
-     false},
+    {"yes", 'y', "", "answer yes to every question", everywhere, other, false},
     {"help", 'h', "", "show help", everywhere, other, false},
     {"version", 'V', "", "show the version", everywhere, other, false},
 });

@@ -170,7 +170,12 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   (void)reader.table("pipelines");
   reader.finish();
   read_run(invocation, now, settings.run, problems);
-  read_rejects(flags, now, settings.rejects, settings.run, problems);
+  if (invocation.command == "rejects") {
+    read_rejects(flags, now, settings.rejects, settings.run, problems);
+  }
+  if (invocation.command == "backfill") {
+    read_backfill(flags, now, settings.backfill, settings.run, problems);
+  }
   read_pipelines(invocation, root, now, settings, problems);
   warn_about_trust(settings);
   check_needed(invocation, settings, problems);

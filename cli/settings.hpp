@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/backfill_range.hpp"
 #include "cli/config_file.hpp"
 #include "cli/environment.hpp"
 #include "cli/flags.hpp"
@@ -142,6 +143,8 @@ enum class ColorMode : uint8_t { automatic, always, never };
 enum class LogFormat : uint8_t { automatic, text, json };
 
 struct OutputSettings {
+  bool yes = false;       ///< questions are answered with yes
+  bool no_input = false;  ///< none is asked
   OutputFormat format = OutputFormat::text;
   ProgressMode progress = ProgressMode::automatic;
   std::optional<Milliseconds> progress_interval;
@@ -164,12 +167,30 @@ struct RejectsSettings {
   bool dry_run = false;
 };
 
+enum class Duplicates : uint8_t { refuse, allow, replace };
+
+/// What `backfill` is asked for.
+struct BackfillSettings {
+  std::optional<AskedRange> range;
+  std::set<PartitionId> partitions;  ///< empty: all
+  std::string into;                  ///< "db.table"; empty: the pipeline's
+  std::optional<uint64_t> rows_per_second_max;
+  Duplicates duplicates = Duplicates::refuse;
+  bool strict_time = false;
+  bool allow_partial = false;
+  bool list = false;
+  bool again = false;
+  bool dry_run = false;
+  std::string forget;  ///< id
+};
+
 struct Settings {
   KafkaSettings kafka;
   ClickHouseSettings clickhouse;
   std::vector<PipelineSettings> pipelines;  ///< of this run, enabled ones only
   RunSettings run;
   RejectsSettings rejects;
+  BackfillSettings backfill;
   OutputSettings output;
   std::vector<std::string> config_files;  ///< in use
   std::vector<std::string> warnings;

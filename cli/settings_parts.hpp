@@ -38,6 +38,9 @@ void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallT
 void read_rejects(const FlagValues& flags, WallTime now, RejectsSettings& out, RunSettings& run,
                   Problems& problems);
 
+void read_backfill(const FlagValues& flags, WallTime now, BackfillSettings& out, RunSettings& run,
+                   Problems& problems);
+
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems);
 
 /// earliest, end, or a time; nothing when it is none of these.

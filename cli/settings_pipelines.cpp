@@ -60,7 +60,11 @@ struct Reading {
 PipelineSettings read_one(const std::string& name, const Origin& origin, const ConfigValue& table,
                           const std::string& path, const Reading& reading) {
   ConfigValue full = table;
-  for (const PipelineFlag& flag : overriding_flags) overlay(flag, reading.invocation.flags, full);
+  for (const PipelineFlag& flag : overriding_flags) {
+    const bool of_range =
+        reading.invocation.command == "backfill" && std::string_view(flag.flag) == "from";
+    if (!of_range) overlay(flag, reading.invocation.flags, full);
+  }
   PipelineSettings out;
   out.name = name;
   out.origin = origin;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cli/settings_parts.hpp"
 #include "cli/text.hpp"
 #include "cli/units.hpp"
@@ -79,6 +81,64 @@ void read_rejects(const FlagValues& flags, WallTime now, RejectsSettings& out, R
   }
 }
 
+void read_backfill(const FlagValues& flags, WallTime now, BackfillSettings& out, RunSettings& run,
+                   Problems& problems) {
+  const auto wrong = [&](const Setting<std::string>& given, std::string_view what,
+                         std::string_view example) {
+    problems.add(given.origin, fmt::format("'{}' is no {}", escape_control(given.value, 64), what),
+                 std::string(example));
+  };
+  const auto from = flags.last("from");
+  const auto to = flags.last("to");
+  if (const auto range = flags.last("range")) {
+    out.range = parse_range(range->value, now);
+    if (!out.range) wrong(*range, "range", range_example);
+    for (const auto* other : {&from, &to}) {
+      if (*other) problems.add((*other)->origin, "excludes --range", "leave one of them out");
+    }
+  } else if (from || to) {
+    AskedRange asked;
+    asked.text = fmt::format("{}..{}", from ? from->value : "start", to ? to->value : "end");
+    for (const auto& [given, edge] : {std::pair(from, &asked.from), std::pair(to, &asked.to)}) {
+      if (!given) continue;
+      const auto parsed = parse_edge(given->value, now);
+      if (!parsed) wrong(*given, "start, end or time", time_example);
+      if (parsed) *edge = *parsed;
+    }
+    out.range = asked;
+  }
+  if (out.range) {
+    for (const RangeEdge* edge : {&out.range->from, &out.range->to}) {
+      if (edge->kind != RangeEdge::Kind::time) continue;
+      echo_time(edge == &out.range->from ? "from" : "to", out.range->text, edge->time, run);
+    }
+  }
+  if (const auto partitions = flags.last("partitions")) {
+    const auto parsed = parse_partitions(partitions->value);
+    if (!parsed) wrong(*partitions, "list of partitions", "write it like 0,3-5");
+    if (parsed) out.partitions = *parsed;
+  }
+  const ConfigValue table = flags_as_table(flags);
+  TableReader reader(table, "", problems);
+  Setting<uint64_t> rate;
+  reader.count("rate", 1, UINT64_MAX, rate);
+  if (rate.origin.kind != Origin::Kind::built_in) out.rows_per_second_max = rate.value;
+  Setting<Duplicates> duplicates;
+  reader.choice<Duplicates>("duplicates",
+                            {{"refuse", Duplicates::refuse},
+                             {"allow", Duplicates::allow},
+                             {"replace", Duplicates::replace}},
+                            duplicates);
+  out.duplicates = duplicates.value;
+  if (const auto into = flags.last("into")) out.into = into->value;
+  if (const auto forget = flags.last("forget")) out.forget = forget->value;
+  out.strict_time = flags.has("strict-time");
+  out.allow_partial = flags.has("allow-partial");
+  out.list = flags.has("list");
+  out.again = flags.has("again");
+  out.dry_run = flags.has("dry-run");
+}
+
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems) {
   const FlagValues& flags = invocation.flags;
   const ConfigValue table = flags_as_table(flags);
@@ -105,7 +165,7 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   out.allow_shrink = flags.has("allow-shrink");
   out.allow_views = flags.has("allow-views");
   out.stats = flags.has("stats");
-  if (const auto from = flags.last("from")) {
+  if (const auto from = flags.last("from"); from && invocation.command != "backfill") {
     out.start_is_explicit = true;
     const auto start = parse_start(from->value, now);
     if (start && start->kind == StartAt::Kind::time) {

@@ -47,6 +47,22 @@ std::string condition(const RangeRows& rows) {
 
 }  // namespace
 
+Result<OriginColumns> origin_columns(const ServerOptions& options, const std::string& database,
+                                     const std::string& name, const Clock& clock) {
+  RangeRows rows;
+  rows.database = database;
+  rows.table = name;
+  Server server = TRY(open_server(options, rows, clock));
+  const Table table = TRY(describe_table(server, database, name));
+  OriginColumns out;
+  for (const TableColumn& column : table.columns) {
+    if (column.name == "_topic") out.topic = column.name;
+    if (column.name == "_partition") out.partition = column.name;
+    if (column.name == "_offset") out.offset = column.name;
+  }
+  return out;
+}
+
 Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& options,
                                                  const RangeRows& rows, const Clock& clock) {
   Server server = TRY(open_server(options, rows, clock));

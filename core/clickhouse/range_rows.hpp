@@ -21,6 +21,11 @@ struct OriginColumns {
   [[nodiscard]] bool known() const { return !partition.empty() && !offset.empty(); }
 };
 
+/// Those of the table: columns _topic, _partition and _offset.
+[[nodiscard]] Result<OriginColumns> origin_columns(const ServerOptions& server,
+                                                   const std::string& database,
+                                                   const std::string& table, const Clock& clock);
+
 /// Rows of a table that came from these offsets of a topic.
 struct RangeRows {
   std::string database;

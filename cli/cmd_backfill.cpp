@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cmd_backfill.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "cli/cmd_run.hpp"
+#include "cli/connections.hpp"
+#include "cli/console.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/failure.hpp"
+#include "cli/reload.hpp"
+#include "cli/text.hpp"
+#include "core/base/crash_point.hpp"
+#include "core/clickhouse/range_rows.hpp"
+#include "core/deliver/commit_record.hpp"
+#include "core/kafka/groups.hpp"
+
+namespace sluice::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr Milliseconds look_timeout{20'000};
+
+/// One partition of a plan.
+struct PlanRow {
+  PartitionId partition;
+  Watermarks held;
+  OffsetRange range;
+  std::optional<WallTime> starts;  ///< timestamp of the first record of the range
+  bool partial = false;            ///< records before it may have been deleted
+};
+
+/// What a backfill is going to read, or has begun to read.
+struct Plan {
+  std::string id;
+  std::string group;
+  std::vector<PlanRow> rows;
+  uint64_t bytes_estimate = 0;
+  std::string timestamp_type;  ///< CreateTime, LogAppendTime; empty: not known
+
+  [[nodiscard]] uint64_t records() const {
+    uint64_t sum = 0;
+    for (const PlanRow& row : rows) {
+      if (!row.range.empty())
+        sum += static_cast<uint64_t>(row.range.next.value - row.range.first.value);
+    }
+    return sum;
+  }
+  [[nodiscard]] std::map<PartitionId, OffsetRange> fixed() const {
+    std::map<PartitionId, OffsetRange> out;
+    for (const PlanRow& row : rows) out.emplace(row.partition, row.range);
+    return out;
+  }
+};
+
+/// How far a backfill that was begun before has come.
+struct Begun {
+  std::map<PartitionId, OffsetRange> fixed;
+  std::map<PartitionId, Offset> committed;
+  std::string asked;
+  bool active = false;  ///< its group has members
+
+  [[nodiscard]] bool finished() const {
+    return std::all_of(fixed.begin(), fixed.end(), [&](const auto& entry) {
+      const auto at = committed.find(entry.first);
+      return at != committed.end() && at->second >= entry.second.next;
+    });
+  }
+  [[nodiscard]] uint64_t records() const {
+    return sum(
+        [](const OffsetRange& range, Offset) { return range.next.value - range.first.value; });
+  }
+  [[nodiscard]] uint64_t done() const {
+    return sum([](const OffsetRange& range, Offset at) {
+      return std::min(at, range.next).value - range.first.value;
+    });
+  }
+
+ private:
+  template <class Size>
+  [[nodiscard]] uint64_t sum(const Size& size) const {
+    uint64_t out = 0;
+    for (const auto& [partition, range] : fixed) {
+      const auto at = committed.find(partition);
+      const int64_t part = size(range, at == committed.end() ? range.first : at->second);
+      if (part > 0) out += static_cast<uint64_t>(part);
+    }
+    return out;
+  }
+};
+
+/// Takes one record's timestamp and size.
+class FirstRecord final : public RecordListener {
+ public:
+  void record(const Record& record) override {
+    timestamp_ms = record.timestamp_ms;
+    bytes = record.key.size() + record.value.size();
+  }
+  void reached(PartitionId /*partition*/, Offset /*offset*/) override {}
+
+  int64_t timestamp_ms = -1;
+  uint64_t bytes = 0;
+};
+
+std::string prefix_of(const PipelineSettings& pipeline) {
+  return pipeline.group.value + ".backfill.";
+}
+
+/// The same words are the same backfill, wherever they are typed.
+std::string id_of(const PipelineSettings& pipeline, const BackfillSettings& asked) {
+  std::string words = pipeline.topic.value + '\n' + pipeline.table.value + '\n' +
+                      asked.range->text + (asked.strict_time ? "\nstrict" : "\n");
+  for (const PartitionId partition : asked.partitions)
+    words += fmt::format("\n{}", partition.value);
+  return fmt::format("{:08x}", crc32c(words));
+}
+
+Error usage(std::string message, std::string fix) {
+  return {Errc::usage, "usage", std::move(message), std::move(fix)};
+}
+
+/// Nothing when no such backfill was begun.
+Result<std::optional<Begun>> look_up(kafka::GroupAdmin& groups, const std::string& group,
+                                     const std::string& topic) {
+  Begun out;
+  for (const auto& [partition, committed] : TRY(groups.offsets(group, topic, look_timeout))) {
+    const CommitRecord record = CommitRecord::decode(committed.metadata);
+    if (!record.fixed) continue;
+    out.fixed.emplace(partition, *record.fixed);
+    out.committed.emplace(partition, committed.offset);
+    out.asked = record.asked;
+  }
+  if (out.fixed.empty()) return std::optional<Begun>();
+  out.active = !TRY(groups.describe(group, look_timeout)).members.empty();
+  return std::optional(std::move(out));
+}
+
+/// Offsets of one end of the range, where every partition has one.
+Result<std::map<PartitionId, Offset>> resolve(const RangeEdge& edge, Source& source,
+                                              const std::vector<PartitionId>& partitions,
+                                              const std::map<PartitionId, Watermarks>& held) {
+  std::map<PartitionId, Offset> out;
+  if (edge.kind == RangeEdge::Kind::time) return source.offsets_at(partitions, edge.time);
+  for (const PartitionId partition : partitions) {
+    const Watermarks& marks = held.at(partition);
+    switch (edge.kind) {
+      case RangeEdge::Kind::start:
+        out[partition] = marks.first;
+        break;
+      case RangeEdge::Kind::end:
+      case RangeEdge::Kind::time:
+        out[partition] = marks.end;
+        break;
+      case RangeEdge::Kind::offset:
+        out[partition] = edge.offset;
+        break;
+    }
+  }
+  return out;
+}
+
+Result<std::vector<PartitionId>> chosen_partitions(Source& source, const BackfillSettings& asked,
+                                                   const std::string& topic) {
+  std::vector<PartitionId> all = TRY(source.partitions());
+  if (asked.partitions.empty()) return all;
+  for (const PartitionId partition : asked.partitions) {
+    if (std::find(all.begin(), all.end(), partition) != all.end()) continue;
+    return Error{Errc::config, "partition-missing",
+                 fmt::format("topic {} has no partition {}", topic, partition.value),
+                 fmt::format("it has {}", counted(all.size(), "partition"))};
+  }
+  return std::vector<PartitionId>(asked.partitions.begin(), asked.partitions.end());
+}
+
+Result<Plan> make_plan(Source& source, kafka::GroupAdmin& groups, const PipelineSettings& pipeline,
+                       const BackfillSettings& asked) {
+  Plan plan;
+  const auto partitions = TRY(chosen_partitions(source, asked, pipeline.topic.value));
+  const auto held = TRY(source.watermarks(partitions));
+  const auto from = TRY(resolve(asked.range->from, source, partitions, held));
+  const auto to = TRY(resolve(asked.range->to, source, partitions, held));
+  const auto type =
+      groups.topic_config(pipeline.topic.value, "message.timestamp.type", look_timeout);
+  if (type.ok()) plan.timestamp_type = *type;
+  const bool whole = asked.range->from.kind == RangeEdge::Kind::start;
+  for (const PartitionId partition : partitions) {
+    const Watermarks& marks = held.at(partition);
+    PlanRow row{.partition = partition, .held = marks, .range = {}, .starts = {}};
+    const Offset wanted = from.at(partition);
+    row.range.first = std::clamp(wanted, marks.first, marks.end);
+    row.range.next = std::clamp(to.at(partition), row.range.first, marks.end);
+    const bool timed = asked.range->from.kind == RangeEdge::Kind::time;
+    // A time tells nothing about records that are gone: they may have been of the range.
+    row.partial = !whole && marks.first.value > 0 && to.at(partition) > marks.first &&
+                  (timed ? wanted <= marks.first : wanted < marks.first);
+    FirstRecord first;
+    if (!row.range.empty() &&
+        TRY(source.fetch(partition, row.range.first, first, Milliseconds{5000}))) {
+      if (first.timestamp_ms >= 0) row.starts = WallTime{Milliseconds{first.timestamp_ms}};
+      plan.bytes_estimate +=
+          first.bytes * static_cast<uint64_t>(row.range.next.value - row.range.first.value);
+    }
+    plan.rows.push_back(row);
+  }
+  return plan;
+}
+
+std::string edge_words(const RangeEdge& edge) {
+  switch (edge.kind) {
+    case RangeEdge::Kind::start:
+      return "start";
+    case RangeEdge::Kind::end:
+      return "end";
+    case RangeEdge::Kind::offset:
+      return fmt::format("offset {}", edge.offset.value);
+    case RangeEdge::Kind::time:
+      return utc_seconds(edge.time);
+  }
+  return "";
+}
+
+size_t partial_count(const Plan& plan) {
+  return static_cast<size_t>(std::count_if(plan.rows.begin(), plan.rows.end(),
+                                           [](const PlanRow& row) { return row.partial; }));
+}
+
+std::string partial_words(const Plan& plan) {
+  const size_t count = partial_count(plan);
+  return fmt::format("{} no longer {} the start of the range", counted(count, "partition"),
+                     count == 1 ? "holds" : "hold");
+}
+
+std::string plan_text(const Plan& plan, const PipelineSettings& pipeline,
+                      const BackfillSettings& asked) {
+  const auto timed = [](const RangeEdge& edge) { return edge.kind == RangeEdge::Kind::time; };
+  const bool times = timed(asked.range->from) || timed(asked.range->to);
+  std::string out = fmt::format("plan {}  {} → {}   {} .. {}{}\n", plan.id, pipeline.topic.value,
+                                pipeline.table.value, edge_words(asked.range->from),
+                                edge_words(asked.range->to), times ? " (read as UTC)" : "");
+  if (times && !plan.timestamp_type.empty()) {
+    const bool broker = plan.timestamp_type == "LogAppendTime";
+    out += fmt::format("times are {}\n",
+                       broker ? "the broker's own (LogAppendTime)"
+                              : "the producers' (CreateTime) and need not be in order; "
+                                "--strict-time looks at each record's own");
+  }
+  std::vector<TextRow> rows{{"PARTITION", "EARLIEST", "FROM", "TO", "RECORDS", ""}};
+  for (const PlanRow& row : plan.rows) {
+    const auto number = [](Offset offset) { return grouped(static_cast<uint64_t>(offset.value)); };
+    std::string note;
+    if (row.partial) {
+      note = row.starts
+                 ? fmt::format("! starts {}: older records were deleted", utc_seconds(*row.starts))
+                 : "! older records were deleted";
+    }
+    rows.push_back({std::to_string(row.partition.value), number(row.held.first),
+                    number(row.range.first), number(row.range.next),
+                    number(Offset{row.range.next.value - row.range.first.value}), note});
+  }
+  rows.push_back({"total", "", "", "", grouped(plan.records()),
+                  plan.bytes_estimate == 0
+                      ? ""
+                      : "≈ " + short_bytes(static_cast<double>(plan.bytes_estimate))});
+  out += aligned(rows, {1, 2, 3, 4});
+  if (partial_count(plan) > 0 && !asked.allow_partial) {
+    out += fmt::format("problem: {} (use --allow-partial)\n", partial_words(plan));
+  }
+  return out + fmt::format("the live group '{}' is not touched\n", pipeline.live_group);
+}
+
+Json plan_json(const Plan& plan, const PipelineSettings& pipeline, const BackfillSettings& asked) {
+  Json out{{"type", "backfill_plan"},
+           {"v", 1},
+           {"id", plan.id},
+           {"pipeline", pipeline.name},
+           {"topic", pipeline.topic.value},
+           {"table", pipeline.table.value},
+           {"group", plan.group},
+           {"from", edge_words(asked.range->from)},
+           {"to", edge_words(asked.range->to)},
+           {"timestamp_type", plan.timestamp_type.empty() ? Json() : Json(plan.timestamp_type)},
+           {"records", plan.records()},
+           {"bytes_estimate", plan.bytes_estimate},
+           {"partitions", Json::array()}};
+  for (const PlanRow& row : plan.rows) {
+    out["partitions"].push_back({{"partition", row.partition.value},
+                                 {"earliest", row.held.first.value},
+                                 {"from", row.range.first.value},
+                                 {"to", row.range.next.value},
+                                 {"partial", row.partial}});
+  }
+  return out;
+}
+
+/// The whole command, once settings and secrets are read.
+class Backfill {
+ public:
+  Backfill(const Invocation& invocation, const Environment& environment,
+           std::unique_ptr<Configuration> configuration)
+      : invocation_(invocation),
+        environment_(environment),
+        configuration_(std::move(configuration)),
+        settings_(configuration_->settings),
+        asked_(settings_.backfill),
+        pipeline_(settings_.pipelines.front()) {}
+
+  int run() {
+    auto code = steps();
+    return code ? *code : fail(code.error(), settings_.output, environment_);
+  }
+
+ private:
+  Result<int> steps() {
+    kafka::GroupAdmin groups = TRY(kafka::GroupAdmin::open(configuration_->connections.cluster));
+    pipeline_.live_group = pipeline_.group.value;
+    pipeline_.mode.value = Mode::incremental;
+    if (!asked_.into.empty()) {
+      const bool full = asked_.into.find('.') != std::string::npos;
+      pipeline_.table.value =
+          full ? asked_.into : settings_.clickhouse.database.value + "." + asked_.into;
+    }
+    if (asked_.list) return list(groups);
+    if (!asked_.forget.empty()) return forget(groups);
+    plan_.id = id_of(pipeline_, asked_);
+    plan_.group = prefix_of(pipeline_) + plan_.id;
+    auto begun = TRY(look_up(groups, plan_.group, pipeline_.topic.value));
+    if (begun && begun->finished()) {
+      if (!asked_.again && !asked_.range->relative()) return already_done(*begun);
+      if (!asked_.dry_run) TRY(groups.remove(plan_.group, look_timeout));
+      begun.reset();
+    } else if (begun && asked_.again) {
+      if (!asked_.dry_run) TRY(groups.remove(plan_.group, look_timeout));
+      begun.reset();
+    }
+    if (begun) return resume(*begun);
+    return start(groups);
+  }
+
+  Result<int> start(kafka::GroupAdmin& groups) {
+    {
+      auto source =
+          TRY(kafka::open_source(configuration_->connections.cluster,
+                                 {.topic = pipeline_.topic.value, .group = pipeline_.live_group}));
+      const std::string id = std::move(plan_.id);
+      const std::string group = std::move(plan_.group);
+      plan_ = TRY(make_plan(*source, groups, pipeline_, asked_));
+      plan_.id = id;
+      plan_.group = group;
+      source->close(Milliseconds{1000});
+    }
+    if (asked_.dry_run) return show_plan();
+    if (partial_count(plan_) > 0 && !asked_.allow_partial) {
+      return Error{Errc::data_loss, "range-partial",
+                   partial_words(plan_) + ": older records were deleted",
+                   "see the plan with -n; to load what is left: --allow-partial"};
+    }
+    TRY(look_for_duplicates());
+    TRY(confirm());
+    if (asked_.duplicates == Duplicates::replace) TRY(replace(groups));
+    TRY(fix_range(groups));
+    crash_point("backfill-fixed");
+    return go(plan_.fixed());
+  }
+
+  Result<int> resume(const Begun& begun) {
+    note(fmt::format("resuming backfill {} ({}): {} of {} done{}", plan_.id, begun.asked,
+                     grouped(begun.done()), counted(begun.records(), "record"),
+                     begun.active ? ", shared with a process that is at it" : ""));
+    if (asked_.dry_run) return exit_code::ok;
+    return go(begun.fixed);
+  }
+
+  Result<int> already_done(const Begun& begun) {
+    if (settings_.output.format != OutputFormat::text) {
+      print(Json{{"type", "backfill"},
+                 {"v", 1},
+                 {"id", plan_.id},
+                 {"state", "done"},
+                 {"records", begun.records()}}
+                .dump() +
+            "\n");
+      return exit_code::ok;
+    }
+    print(fmt::format("backfill {} ({}) is already done: {}; to load it anew: --again\n", plan_.id,
+                      begun.asked, counted(begun.records(), "record")));
+    return exit_code::ok;
+  }
+
+  Result<int> show_plan() {
+    print(settings_.output.format == OutputFormat::text
+              ? plan_text(plan_, pipeline_, asked_)
+              : plan_json(plan_, pipeline_, asked_).dump() + "\n");
+    return exit_code::ok;
+  }
+
+  clickhouse::RangeRows range_rows() const {
+    return {.database = pipeline_.database(),
+            .table = pipeline_.table_name(),
+            .topic = pipeline_.topic.value,
+            .columns = {},
+            .offsets = plan_.fixed()};
+  }
+
+  Result<void> look_for_duplicates() {
+    if (asked_.duplicates == Duplicates::allow || plan_.records() == 0) return {};
+    const auto& server = configuration_->connections.servers.front();
+    rows_ = range_rows();
+    rows_.columns = TRY(clickhouse::origin_columns(server, rows_.database, rows_.table, clock_));
+    const std::string& table = pipeline_.table.value;
+    const std::string into =
+        "load into another table with --into, or insert anyway with "
+        "--duplicates allow";
+    if (asked_.duplicates == Duplicates::replace && !rows_.columns.known()) {
+      return Error{Errc::config, "range-unknown",
+                   table +
+                       " has no columns _partition and _offset: which of its rows are of the "
+                       "range cannot be known, so none can be replaced",
+                   into};
+    }
+    if (asked_.duplicates == Duplicates::replace) return {};
+    const auto count = TRY(clickhouse::count_range_rows(server, rows_, clock_));
+    if (count && *count == 0) return {};
+    return Error{
+        Errc::config, "range-duplicates",
+        count ? fmt::format("{} holds {} of the range already", table, counted(*count, "row"))
+              : table +
+                    " holds rows, and has no columns _partition and _offset: whether "
+                    "some are of the range cannot be known",
+        count ? "delete exactly those first with --duplicates replace, or " + into : into};
+  }
+
+  Result<void> replace(kafka::GroupAdmin& groups) {
+    TRY(clickhouse::delete_range_rows(configuration_->connections.servers.front(), rows_, clock_));
+    crash_point("backfill-deleted");
+    if (!TRY(look_up(groups, plan_.group, pipeline_.topic.value))) return {};
+    return Error{Errc::failed, "backfill-race",
+                 fmt::format("another process began the same backfill ({}) while its rows were "
+                             "deleted here: some that it inserted may be gone",
+                             plan_.id),
+                 "run it again with --again once the other has ended"};
+  }
+
+  /// From here on it is fixed what this backfill is.
+  Result<void> fix_range(kafka::GroupAdmin& groups) {
+    std::map<PartitionId, Committed> starts;
+    for (const PlanRow& row : plan_.rows) {
+      CommitRecord record;
+      record.run = "backfill-" + plan_.id;
+      record.range = {row.range.first, row.range.first};
+      record.fixed = row.range;
+      record.asked = asked_.range->text;
+      starts.emplace(row.partition, Committed{row.range.first, record.encode()});
+    }
+    const Result<void> set =
+        groups.set_offsets(plan_.group, pipeline_.topic.value, starts, look_timeout);
+    if (set.ok() || set.error().slug != "kafka-group-active") return set;
+    return Error{
+        Errc::unavailable, "backfill-active",
+        fmt::format("another process began the same backfill ({}) at this moment", plan_.id),
+        "run it again: the two share it"};
+  }
+
+  Result<void> confirm() {
+    if (settings_.output.yes || plan_.records() == 0) return {};
+    const bool terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+    if (!terminal || settings_.output.no_input) {
+      return usage(fmt::format("this would load {} into {}, and there is nobody to ask",
+                               counted(plan_.records(), "record"), pipeline_.table.value),
+                   "look at the plan with -n, then add -y");
+    }
+    std::cerr << plan_text(plan_, pipeline_, asked_) << "load it? [y/N] " << std::flush;
+    std::string answer;
+    std::getline(std::cin, answer);
+    if (lower(trim(answer)) == "y" || lower(trim(answer)) == "yes") return {};
+    return usage("nothing was loaded", "");
+  }
+
+  int go(std::map<PartitionId, OffsetRange> fixed) {
+    RangeRun range{.fixed = std::move(fixed), .asked = asked_.range->text};
+    if (asked_.strict_time) {
+      range.timestamps = TimeRange{WallTime::min(), WallTime::max()};
+      if (asked_.range->from.kind == RangeEdge::Kind::time) {
+        range.timestamps->first = asked_.range->from.time;
+      }
+      if (asked_.range->to.kind == RangeEdge::Kind::time) {
+        range.timestamps->next = asked_.range->to.time;
+      }
+    }
+    range.rows_per_second_max = asked_.rows_per_second_max;
+    pipeline_.range = std::move(range);
+    pipeline_.group.value = plan_.group;
+    settings_.output.metrics_listen = {};  // the address is that of a tail beside us
+    return run_configuration(invocation_, environment_, std::move(configuration_));
+  }
+
+  Result<int> list(kafka::GroupAdmin& groups) {
+    std::vector<TextRow> rows{{"ID", "RANGE", "STATE", "RECORDS", "DONE"}};
+    Json all = Json::array();
+    const std::string prefix = prefix_of(pipeline_);
+    for (const std::string& group : TRY(groups.list(prefix, look_timeout))) {
+      const auto begun = TRY(look_up(groups, group, pipeline_.topic.value));
+      if (!begun) continue;
+      const std::string id = group.substr(prefix.size());
+      const std::string state = begun->active       ? "running"
+                                : begun->finished() ? "done"
+                                                    : "unfinished";
+      rows.push_back({id, escape_control(begun->asked, 64), state, grouped(begun->records()),
+                      grouped(begun->done())});
+      all.push_back({{"id", id},
+                     {"range", begun->asked},
+                     {"state", state},
+                     {"records", begun->records()},
+                     {"done", begun->done()}});
+    }
+    if (settings_.output.format != OutputFormat::text) {
+      print(Json{{"type", "backfills"}, {"v", 1}, {"pipeline", pipeline_.name}, {"backfills", all}}
+                .dump() +
+            "\n");
+    } else {
+      print(all.empty() ? "no backfills of " + pipeline_.name + "\n" : aligned(rows, {3, 4}));
+    }
+    return exit_code::ok;
+  }
+
+  Result<int> forget(kafka::GroupAdmin& groups) {
+    const std::string group = prefix_of(pipeline_) + asked_.forget;
+    if (!TRY(look_up(groups, group, pipeline_.topic.value))) {
+      return usage(fmt::format("pipeline {} has no backfill {}", pipeline_.name,
+                               escape_control(asked_.forget, 64)),
+                   "see them with --list");
+    }
+    TRY(groups.remove(group, look_timeout));
+    note(fmt::format("backfill {} is forgotten", asked_.forget));
+    return exit_code::ok;
+  }
+
+  void note(const std::string& text) const {
+    if (!settings_.output.quiet) std::cerr << text << '\n';
+  }
+  void print(const std::string& text) const { std::cout << text << std::flush; }
+
+  const Invocation& invocation_;
+  const Environment& environment_;
+  std::unique_ptr<Configuration> configuration_;
+  Settings& settings_;
+  const BackfillSettings asked_;
+  PipelineSettings& pipeline_;
+  const SystemClock clock_;
+  Plan plan_;
+  clickhouse::RangeRows rows_;
+};
+
+Result<void> check_usage(const Settings& settings) {
+  if (settings.pipelines.size() != 1) {
+    std::vector<std::string> names;
+    for (const PipelineSettings& pipeline : settings.pipelines) names.push_back(pipeline.name);
+    return usage("backfill takes exactly one pipeline", "there are: " + join(names, ", "));
+  }
+  const BackfillSettings& asked = settings.backfill;
+  if (asked.list || !asked.forget.empty()) return {};
+  if (!asked.range) {
+    return usage("no range is given", "add --range or --from; " + std::string(range_example));
+  }
+  if (asked.range->empty()) return usage("the range ends before it begins", "turn it around");
+  const auto timed = [](const RangeEdge& edge) { return edge.kind == RangeEdge::Kind::time; };
+  if (asked.strict_time && !timed(asked.range->from) && !timed(asked.range->to)) {
+    return usage("--strict-time needs a range of times", "leave it out");
+  }
+  return {};
+}
+
+}  // namespace
+
+int run_backfill_command(const Invocation& invocation, const Environment& environment,
+                         Problems problems) {
+  std::optional<Error> error;
+  const OutputSettings output = read_output_settings(invocation.flags, environment, problems);
+  auto configuration =
+      read_configuration(invocation, environment, SystemClock().wall(), problems, error);
+  if (configuration == nullptr) {
+    return error ? fail(*error, output, environment) : fail(problems, output, environment);
+  }
+  if (const auto checked = check_usage(configuration->settings); !checked) {
+    return fail(checked.error(), output, environment);
+  }
+  return Backfill(invocation, environment, std::move(configuration)).run();
+}
+
+}  // namespace sluice::cli
