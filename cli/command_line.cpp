@@ -16,8 +16,7 @@ namespace {
 
 /// Commands the design has and this version has not.
 bool is_later_command(std::string_view name) {
-  static const std::vector<std::string> names{"backfill", "status",     "init",
-                                              "completion", "man"};
+  static const std::vector<std::string> names{"status", "init", "completion", "man"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 

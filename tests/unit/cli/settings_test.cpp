@@ -247,7 +247,7 @@ TEST_F(SettingsTest, SyntaxErrorsHaveLineAndColumn) {
 
 TEST_F(SettingsTest, ValuesOfLaterVersionsAreRefusedWithThatWord) {
   for (const char* line :
-       {"format = \"avro\"", "format = { type = \"protobuf\" }", "mode = \"full\"",
+       {"format = \"avro\"", "format = { type = \"protobuf\" }",
         "write = \"overwrite\"", "delivery = \"exactly-once\"",
         "map = { a = \"/a\" }", "columns = { a = \"$offset\" }", "topics_regex = \"^a\"",
         "tags = [\"x\"]", "destination = \"other\"", "key = [\"id\"]",
