@@ -17,6 +17,7 @@
 #include "cli/reload.hpp"
 #include "cli/text.hpp"
 #include "core/base/crash_point.hpp"
+#include "core/base/crc32c.hpp"
 #include "core/clickhouse/range_rows.hpp"
 #include "core/deliver/commit_record.hpp"
 #include "core/kafka/groups.hpp"

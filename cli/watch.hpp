@@ -71,6 +71,10 @@ class CountingSink final : public Sink {
   Result<Table> describe() override { return sink_.describe(); }
   std::optional<Table> look() override { return sink_.look(); }
   Result<bool> has_rows() override { return sink_.has_rows(); }
+  Result<std::optional<uint64_t>> rows_of(const std::string& topic, PartitionId partition,
+                                          OffsetRange offsets) override {
+    return sink_.rows_of(topic, partition, offsets);
+  }
   void cancel() override { sink_.cancel(); }
 
  private:

@@ -99,7 +99,7 @@ std::vector<Batch> Batcher::cut_aged(TimePoint now, const std::set<PartitionId>&
   const auto age = [&](const PartitionBlock& block) { return now - block.opened; };
   const bool due = std::any_of(open_.begin(), open_.end(), [&](const auto& entry) {
     const bool filling = behind.contains(entry.first);
-    return entry.second.block.rows() > 0 &&
+    return entry.second.block.rows() > 0 && !entry.second.whole &&
            age(entry.second) >=
                (filling ? std::max(limits_.age_max, fill_age_max) : limits_.age_max);
   });
@@ -107,7 +107,7 @@ std::vector<Batch> Batcher::cut_aged(TimePoint now, const std::set<PartitionId>&
   std::vector<PartitionBlock> taken;
   for (auto entry = open_.begin(); entry != open_.end();) {
     const bool filling = behind.contains(entry->first) && age(entry->second) < fill_age_max;
-    if (filling || entry->second.block.rows() == 0) {
+    if (filling || entry->second.whole || entry->second.block.rows() == 0) {
       ++entry;
       continue;
     }
@@ -120,7 +120,9 @@ std::vector<Batch> Batcher::cut_aged(TimePoint now, const std::set<PartitionId>&
 std::vector<Batch> Batcher::cut_all(CutTrigger trigger, const std::set<PartitionId>* only) {
   std::vector<PartitionBlock> taken;
   for (auto entry = open_.begin(); entry != open_.end();) {
-    if ((only != nullptr && !only->contains(entry->first)) || entry->second.block.rows() == 0) {
+    const PartitionBlock& block = entry->second;
+    const bool named = only == nullptr || only->contains(entry->first);
+    if (!named || block.whole || block.block.rows() == 0) {
       ++entry;
       continue;
     }
@@ -135,7 +137,8 @@ std::vector<Batch> Batcher::combine(std::vector<PartitionBlock> blocks, CutTrigg
   uint64_t rows = 0;
   uint64_t bytes = 0;
   for (PartitionBlock& block : blocks) {
-    const bool fits = !batches.empty() && rows + block.block.rows() <= limits_.rows_max &&
+    const bool fits = !batches.empty() && !limits_.one_partition &&
+                      rows + block.block.rows() <= limits_.rows_max &&
                       bytes + block.block.bytes() <= limits_.bytes_max;
     if (!fits) {
       batches.push_back(start_batch(trigger));
@@ -152,7 +155,7 @@ std::optional<PartitionId> Batcher::largest() const {
   std::optional<PartitionId> best;
   uint64_t best_memory = 0;
   for (const auto& [partition, block] : open_) {
-    if (block.block.rows() > 0 && block.block.memory() > best_memory) {
+    if (block.block.rows() > 0 && !block.whole && block.block.memory() > best_memory) {
       best = partition;
       best_memory = block.block.memory();
     }

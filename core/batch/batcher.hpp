@@ -20,6 +20,7 @@ struct BatchLimits {
   uint64_t rows_max = 250'000;
   uint64_t bytes_max = 64ull << 20;  ///< encoded, uncompressed
   Milliseconds age_max{1000};        ///< since the first row of the block was read
+  bool one_partition = false;        ///< no batch holds rows of several partitions
 };
 
 /// Why a batch was cut.
@@ -34,6 +35,11 @@ struct PartitionBlock {
   TimePoint opened;
   int64_t timestamp_first_ms = -1;  ///< smallest record timestamp; -1: none known
   int64_t timestamp_last_ms = -1;   ///< largest
+  bool whole = false;               ///< only cut() cuts it
+  // Of the cut block, for exactly-once:
+  OffsetRange offsets{};  ///< that it takes
+  uint64_t records = 0;   ///< in them
+  uint32_t crc = 0;       ///< over these
 
   void saw_timestamp(int64_t timestamp_ms) {
     if (timestamp_ms < 0) return;
@@ -64,8 +70,8 @@ struct Batch {
 ///   memory         the largest block
 ///   rebalance, shutdown, end   the named or all blocks, together
 ///
-/// While there is a backlog of more than a batch, a partition that has more to read is not cut by age
-/// but filled, for at most fill_age_max. Pure; lives on the pipeline thread.
+/// While there is a backlog of more than a batch, a partition that has more to read is not cut by
+/// age but filled, for at most fill_age_max. Pure; lives on the pipeline thread.
 class Batcher {
  public:
   static constexpr Milliseconds fill_age_max{5000};

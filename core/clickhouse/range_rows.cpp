@@ -53,7 +53,10 @@ Result<OriginColumns> origin_columns(const ServerOptions& options, const std::st
   rows.database = database;
   rows.table = name;
   Server server = TRY(open_server(options, rows, clock));
-  const Table table = TRY(describe_table(server, database, name));
+  return origin_columns(TRY(describe_table(server, database, name)));
+}
+
+OriginColumns origin_columns(const Table& table) {
   OriginColumns out;
   for (const TableColumn& column : table.columns) {
     if (column.name == "_topic") out.topic = column.name;
@@ -67,6 +70,11 @@ Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& options,
                                                  const RangeRows& rows, const Clock& clock) {
   Server server = TRY(open_server(options, rows, clock));
   const Table table = TRY(describe_table(server, rows.database, rows.table));
+  return count_range_rows(server, table, rows);
+}
+
+Result<std::optional<uint64_t>> count_range_rows(Server& server, const Table& table,
+                                                 const RangeRows& rows) {
   if (!TRY(table_has_rows(server, table))) return std::optional<uint64_t>(0);
   if (!rows.columns.known()) return std::optional<uint64_t>();
   const auto found =

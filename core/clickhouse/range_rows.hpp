@@ -8,7 +8,9 @@
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
+#include "core/clickhouse/server.hpp"
 #include "core/clickhouse/sink.hpp"
+#include "core/model/table.hpp"
 
 namespace sluice::clickhouse {
 
@@ -21,7 +23,9 @@ struct OriginColumns {
   [[nodiscard]] bool known() const { return !partition.empty() && !offset.empty(); }
 };
 
-/// Those of the table: columns _topic, _partition and _offset.
+/// Those of the table: columns _topic, _partition and _offset. Pure.
+[[nodiscard]] OriginColumns origin_columns(const Table& table);
+/// The same, asking the server for the table.
 [[nodiscard]] Result<OriginColumns> origin_columns(const ServerOptions& server,
                                                    const std::string& database,
                                                    const std::string& table, const Clock& clock);
@@ -40,6 +44,10 @@ struct RangeRows {
 [[nodiscard]] Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& server,
                                                                const RangeRows& rows,
                                                                const Clock& clock);
+
+/// The same over a connection that is there.
+[[nodiscard]] Result<std::optional<uint64_t>> count_range_rows(Server& server, const Table& table,
+                                                               const RangeRows& rows);
 
 /// Deletes them, and returns once no reader sees one any more. The columns must be known.
 [[nodiscard]] Result<void> delete_range_rows(const ServerOptions& server, const RangeRows& rows,

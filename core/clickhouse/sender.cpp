@@ -42,6 +42,14 @@ Error cancelled_error(const Target& target) {
           .fix = "what was not acknowledged is read again by the next run"};
 }
 
+Error expired_error(const Target& target) {
+  return {.code = Errc::unavailable,
+          .slug = "process-stood-still",
+          .message = "the process stood still for so long that an INSERT into " + target.table +
+                     " may be somebody else's by now: it was not sent",
+          .fix = "run it again: it continues where the group stands"};
+}
+
 }  // namespace
 
 Sender::Sender(const SenderOptions& options, Gate& gate, Observer& observer, const Clock& clock)
@@ -61,6 +69,11 @@ InsertOutcome Sender::deliver(const Task& task, const std::stop_token& stop) {
     const Body body = prepare(task, outcome);
     TimePoint not_before = started;
     while (gate_.enter(not_before, stop)) {
+      if (insert.begin_before != nullptr && clock_.now() > insert.begin_before->load()) {
+        gate_.leave(Health::good, Milliseconds{0});
+        outcome.error = expired_error(options_.target);
+        break;
+      }
       Verdict verdict = attempt(insert, body, retry.attempts() + 1, outcome, stop);
       const Retry::Decision decision = retry.after(verdict.attempt, clock_.now());
       outcome.ambiguous = retry.ambiguous();

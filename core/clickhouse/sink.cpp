@@ -14,6 +14,7 @@
 #include "core/base/queue.hpp"
 #include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/compress.hpp"
+#include "core/clickhouse/range_rows.hpp"
 #include "core/clickhouse/sender.hpp"
 #include "core/clickhouse/server.hpp"
 #include "core/clickhouse/url.hpp"
@@ -47,6 +48,8 @@ class HttpSink final : public Sink {
   Result<Table> describe() override;
   std::optional<Table> look() override;
   Result<bool> has_rows() override;
+  Result<std::optional<uint64_t>> rows_of(const std::string& topic, PartitionId partition,
+                                          OffsetRange offsets) override;
   void cancel() override { cancel_.request_stop(); }
 
  private:
@@ -126,6 +129,17 @@ std::optional<Table> HttpSink::look() {
 }
 
 Result<bool> HttpSink::has_rows() { return table_has_rows(server_, tables_.back()); }
+
+Result<std::optional<uint64_t>> HttpSink::rows_of(const std::string& topic, PartitionId partition,
+                                                  OffsetRange offsets) {
+  const Table& table = tables_.back();
+  return count_range_rows(server_, table,
+                          {.database = table.database,
+                           .table = table.name,
+                           .topic = topic,
+                           .columns = origin_columns(table),
+                           .offsets = {{partition, offsets}}});
+}
 
 ServerOptions brief_options(ServerOptions options) {
   constexpr Milliseconds patience{2000};

@@ -3,26 +3,16 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 #include <optional>
 
 #include "core/base/check.hpp"
+#include "core/base/crc32c.hpp"
 
 namespace sluice {
 namespace {
 
 constexpr std::string_view magic = "slu1|";
-
-constexpr std::array<uint32_t, 256> make_crc_table() {
-  std::array<uint32_t, 256> table{};
-  for (uint32_t byte = 0; byte < 256; ++byte) {
-    uint32_t crc = byte;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78u : 0u);
-    table[byte] = crc;
-  }
-  return table;
-}
 
 template <class T>
 std::optional<T> parse(std::string_view text, int base = 10) {
@@ -83,13 +73,13 @@ std::optional<Intent> parse_intent(std::string_view text) {
   Intent out;
   const auto next = parse_offset(take_field(text, ','));
   out.nonce = take_field(text, ',');
-  const auto rows = parse<uint64_t>(take_field(text, ','));
+  const auto records = parse<uint64_t>(take_field(text, ','));
   const auto crc = parse<uint32_t>(take_field(text, ','), 16);
   out.table_uuid = take_field(text, ',');
   const auto at = parse<int64_t>(take_field(text, ','));
-  if (!next || !is_hex(out.nonce, 32) || !rows || !crc || !at) return std::nullopt;
+  if (!next || !is_hex(out.nonce, 32) || !records || !crc || !at) return std::nullopt;
   out.next = *next;
-  out.rows = *rows;
+  out.records = *records;
   out.crc = *crc;
   out.at_ms = *at;
   while (!text.empty()) {
@@ -129,15 +119,6 @@ bool read_field(std::string_view field, CommitRecord& out) {
 
 }  // namespace
 
-uint32_t crc32c(std::string_view bytes, uint32_t before) {
-  static constexpr auto table = make_crc_table();
-  uint32_t crc = ~before;
-  for (const char byte : bytes) {
-    crc = table[(crc ^ static_cast<unsigned char>(byte)) & 0xFFu] ^ (crc >> 8);
-  }
-  return ~crc;
-}
-
 std::string CommitRecord::encode() const {
   std::string text = fmt::format("{}{}|{}|{}|{}", magic, intent ? 'I' : 'D', plain(run, 64),
                                  range.first.value, range.next.value);
@@ -151,8 +132,8 @@ std::string CommitRecord::encode() const {
   }
   if (intent) {
     CHECK(intent->excluded.size() <= excluded_max);
-    text += fmt::format("|i={},{},{},{:08x},{},{}", intent->next.value, intent->nonce, intent->rows,
-                        intent->crc, intent->table_uuid, intent->at_ms);
+    text += fmt::format("|i={},{},{},{:08x},{},{}", intent->next.value, intent->nonce,
+                        intent->records, intent->crc, intent->table_uuid, intent->at_ms);
     for (const Offset offset : intent->excluded) text += fmt::format(",{}", offset.value);
   }
   CHECK(text.size() + 9 <= size_max);

@@ -11,9 +11,6 @@
 
 namespace sluice {
 
-/// CRC-32C (Castagnoli) of the bytes; `before` is the CRC of what stands in front of them.
-[[nodiscard]] uint32_t crc32c(std::string_view bytes, uint32_t before = 0);
-
 /// A snapshot is about to take the place of the group's table: once the table has this UUID, the
 /// group stands at `next`; before that the record means nothing.
 struct Handover {
@@ -28,8 +25,8 @@ struct Handover {
 struct Intent {
   Offset next;
   std::string nonce;       ///< 32 hex digits, random
-  uint64_t rows = 0;       ///< of the batch
-  uint32_t crc = 0;        ///< over what the batch is made of (RecordDigest)
+  uint64_t records = 0;    ///< in the range
+  uint32_t crc = 0;        ///< over their offsets and values
   std::string table_uuid;  ///< where it goes
   int64_t at_ms = 0;       ///< unix time of the commit
   /// Records of the range that are no rows because ClickHouse refused them; they are rejects.
@@ -49,7 +46,7 @@ struct Intent {
 ///            | "e=" begin "," end     a run over a fixed range, as it was fixed at its start
 ///            | "w=" text              the range as it was asked for
 ///            | "h=" uuid "," offset "," unix ms "," 0 or 1                      Handover
-///            | "i=" next "," nonce "," rows "," crc "," uuid "," ms { "," excluded offset }
+///            | "i=" next "," nonce "," records "," crc "," uuid "," ms { "," excluded offset }
 ///   crc     := 8 hex digits, CRC-32C of everything before the last "|"
 ///
 /// A reader takes states and fields it does not know for a record it must not touch

@@ -36,6 +36,8 @@ class Cursor {
   void hold(Offset offset);
 
   [[nodiscard]] Offset position() const { return position_; }
+  /// Where the next batch will begin.
+  [[nodiscard]] Offset cut() const { return cut_; }
   /// Every record before it is settled. Never moves back.
   [[nodiscard]] Offset committable() const;
   /// What is settled behind committable(), in order: batches that were faster than one before them.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,7 +29,7 @@ struct InsertColumn {
   std::string type;  ///< in the body (DataType::wire_name); the server casts it
   bool flagged = false;
   std::string default_expression;  ///< of a flagged column
-  std::string cast_type{};           ///< the table's type where the statement must cast, else empty
+  std::string cast_type{};         ///< the table's type where the statement must cast, else empty
 };
 
 /// One INSERT as the sink sends it: every attempt has these bytes and this token.
@@ -44,6 +45,9 @@ struct Insert {
   uint64_t rows = 0;
   uint64_t bytes = 0;  ///< sum of pieces
   std::string label;   ///< "topic[partition] [first,next) …" for logs
+  /// No attempt begins after this moment (steady clock), which moves on as long as the process is
+  /// alive: one that stood still must not send what another has taken over. Null: no such limit.
+  const std::atomic<TimePoint>* begin_before = nullptr;
 
   /// Whether the body goes into the table as it is: nothing flagged, nothing cast.
   [[nodiscard]] bool plain() const {

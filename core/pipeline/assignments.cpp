@@ -41,7 +41,9 @@ Result<std::vector<Offset>> PipelineRun::assigned(
     if (start.gap) pass_gap(*start.gap);
     // A hand-over is done once the offset it means is committed itself.
     const bool as_committed = stands && stands->offset == committed[i]->offset;
+    const bool intents = exact() && as_committed;
     Session session = take_over(partition, as_committed ? stands : std::nullopt, start, epoch);
+    if (intents) TRY(take_intent(partition, *stands, session, marks));
     starts.push_back(session.start);
     told.push_back({.partition = partition,
                     .start = session.start,
@@ -75,6 +77,8 @@ Session PipelineRun::take_over(PartitionId partition, const std::optional<Commit
   group_committed_[partition] = committed->offset;
   const CommitRecord record = CommitRecord::decode(committed->metadata);
   session.inserted_at_ms = record.inserted_at_ms;
+  session.sequence = record.sequence;
+  if (exact()) return session;  // take_intent() looks at the record
   const bool damaged = record.kind == CommitRecord::Kind::damaged;
   if (damaged || record.kind == CommitRecord::Kind::foreign) {
     session.foreign_metadata = committed->metadata;
@@ -108,7 +112,7 @@ void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
   const auto settled = [&] {
     return std::all_of(going.begin(), going.end(), [&](PartitionId partition) {
       const auto found = sessions_.find(partition);
-      return found == sessions_.end() || found->second.cursor.idle();
+      return found == sessions_.end() || found->second.cursor.idle() || found->second.replay;
     });
   };
   if (!lost && !fatal_) {
@@ -119,17 +123,19 @@ void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
       send_ready();
       settle(delivery_->collect(Milliseconds{10}));
     }
-    commit_now(std::min(revoke_drain_max, commit_timeout));
   }
   // What is cut but not sent would be read again by the next owner: drop it here.
-  std::erase_if(ready_, [&](Batch& batch) {
+  const auto drop = [&](Batch& batch) {
     std::erase_if(batch.blocks, [&](const PartitionBlock& block) {
       if (!going.contains(block.partition)) return false;
       abandon_rows(block.block.rows());
       return true;
     });
     return batch.blocks.empty();
-  });
+  };
+  std::erase_if(ready_, drop);
+  std::erase_if(armed_, drop);
+  if (!lost && !fatal_) commit_now(std::min(revoke_drain_max, commit_timeout));
   for (const PartitionId partition : going) {
     abandon_rows(batcher_->abandon(partition));
     sessions_.erase(partition);

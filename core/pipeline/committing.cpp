@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/deliver/commit_record.hpp"
+#include "core/base/crash_point.hpp"
 #include "core/pipeline/run.hpp"
 
 namespace sluice {
@@ -20,16 +20,15 @@ std::vector<CommitRequest> PipelineRun::commit_requests() const {
   for (const auto& [partition, session] : sessions_) {
     const Offset offset = session.cursor.committable();
     if (session.committed && *session.committed >= offset) continue;
-    CommitRecord record;
-    record.run = options_.run_id;
-    record.range = {session.start, offset};
-    record.inserted_at_ms = session.inserted_at_ms;
-    record.fixed = session.fixed;
-    if (session.fixed) record.asked = options_.asked;
-    requests.push_back({.partition = partition,
-                        .epoch = session.epoch,
-                        .offset = offset,
-                        .metadata = session.foreign_metadata.value_or(record.encode())});
+    // The record of an open intent stays until its batch has an end.
+    if (session.open || session.replay) continue;
+    // The intent that comes next says it, too.
+    if (exact() && session.committed && waits_to_be_sent(partition)) continue;
+    requests.push_back(
+        {.partition = partition,
+         .epoch = session.epoch,
+         .offset = offset,
+         .metadata = session.foreign_metadata.value_or(record_of(session, offset, std::nullopt))});
   }
   return requests;
 }
@@ -47,12 +46,23 @@ bool PipelineRun::commit_now(Milliseconds timeout) {
   const std::vector<CommitRequest> requests = commit_requests();
   commit_last_ = ports_.clock.now();
   if (requests.empty()) return true;
+  const auto outcomes = send_commits(requests, timeout);
+  if (!outcomes) return false;
+  crash_point("committed");
+  return std::all_of(outcomes->begin(), outcomes->end(), [](const CommitOutcome& outcome) {
+    return outcome.result == CommitResult::ok;
+  });
+}
+
+/// Nothing when the run cannot go on.
+std::optional<std::vector<CommitOutcome>> PipelineRun::send_commits(
+    std::span<const CommitRequest> requests, Milliseconds timeout) {
   if (rejects_unflushed_) {
     if (Result<void> flushed = ports_.rejects->flush(); !flushed.ok()) {
       reading_ = false;
       fatal_ = true;
       fail(std::move(flushed).error());
-      return false;
+      return std::nullopt;
     }
     rejects_unflushed_ = false;
   }
@@ -63,15 +73,11 @@ bool PipelineRun::commit_now(Milliseconds timeout) {
     reading_ = false;
     fatal_ = true;
     fail(std::move(outcomes).error());
-    return false;
+    return std::nullopt;
   }
-  bool all = true;
-  for (const CommitOutcome& outcome : *outcomes) {
-    apply_commit(outcome);
-    all = all && outcome.result == CommitResult::ok;
-  }
+  for (const CommitOutcome& outcome : *outcomes) apply_commit(outcome);
   ports_.observer.committed(*outcomes);
-  return all;
+  return std::move(*outcomes);
 }
 
 void PipelineRun::apply_commit(const CommitOutcome& outcome) {
@@ -80,6 +86,7 @@ void PipelineRun::apply_commit(const CommitOutcome& outcome) {
   switch (outcome.result) {
     case CommitResult::ok:
       found->second.committed = outcome.offset;
+      sequences_[outcome.partition] = ++found->second.sequence;
       group_committed_[outcome.partition] = outcome.offset;
       ranges_.at(outcome.partition).next = outcome.offset;
       commit_failing_since_.reset();
@@ -88,6 +95,15 @@ void PipelineRun::apply_commit(const CommitOutcome& outcome) {
       // The group gave the partition away; the next poll() will say so.
       return;
     case CommitResult::unknown: {
+      if (exact()) {
+        // A late copy of this commit could undo a later one: only a new generation is safe.
+        fatal_ = true;
+        return fail({Errc::unavailable, "commit-unknown",
+                     fmt::format("whether an offset of group {} was committed is unknown: the "
+                                 "group is joined anew, which settles it",
+                                 options_.group),
+                     "run it again: it continues where it stood"});
+      }
       const TimePoint now = ports_.clock.now();
       if (!commit_failing_since_) commit_failing_since_ = now;
       const bool too_long = options_.unavailable_max.count() > 0 &&

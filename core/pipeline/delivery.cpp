@@ -20,8 +20,9 @@ Part whole(const Batch& batch) {
 
 }  // namespace
 
-Delivery::Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit)
-    : sink_(sink), stop_at_culprit_(stop_at_culprit), random_(seed) {}
+Delivery::Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit,
+                   const std::atomic<TimePoint>* begin_before)
+    : sink_(sink), stop_at_culprit_(stop_at_culprit), begin_before_(begin_before), random_(seed) {}
 
 std::string Delivery::draw_token() {
   const uint64_t high = random_();
@@ -38,8 +39,9 @@ uint64_t Delivery::memory() const {
   return sum;
 }
 
-void Delivery::submit(Batch batch) {
+void Delivery::submit(Batch batch, std::string token) {
   auto flight = std::make_unique<Flight>();
+  flight->token = std::move(token);
   flight->batch = std::move(batch);
   flight->waiting.push_back(whole(flight->batch));
   send_next(std::move(flight));
@@ -63,14 +65,76 @@ void Delivery::send_next(std::unique_ptr<Flight> flight) {
   }
   flight->insert = Insert{};
   flight->insert.id = next_insert_++;
-  flight->insert.token = draw_token();
+  flight->insert.token = flight->token.empty() ? draw_token() : flight->token;
   flight->insert.label = flight->batch.label;
+  flight->insert.begin_before = begin_before_;
   flight->body.clear();
   flight->body.emplace_back(blocks, flight->insert);
 
   const Insert& insert = flight->insert;
   flights_.emplace(insert.id, std::move(flight));
   sink_.submit(insert);
+}
+
+std::optional<Batch> Delivery::exclude(uint64_t batch, Offset offset) {
+  auto found = refused_.extract(batch);
+  CHECK(!found.empty());
+  std::unique_ptr<Flight> flight = std::move(found.mapped());
+  Part rest;
+  for (const Segment& segment : flight->sent) {
+    const Block& block = flight->batch.blocks[segment.block].block;
+    uint64_t row = segment.first;
+    const uint64_t end = segment.first + segment.count;
+    while (row < end && block.offset_of(row) != offset) ++row;
+    if (row > segment.first) rest.push_back({segment.block, segment.first, row - segment.first});
+    if (row + 1 < end) rest.push_back({segment.block, row + 1, end - row - 1});
+  }
+  if (rest.empty()) return std::move(flight->batch);
+  flight->waiting.push_back(std::move(rest));
+  send_next(std::move(flight));
+  return std::nullopt;
+}
+
+uint64_t Delivery::abandon(uint64_t batch) {
+  auto found = refused_.extract(batch);
+  CHECK(!found.empty());
+  return part_rows(found.mapped()->sent);
+}
+
+/// What became of an INSERT of a batch that is never divided.
+void Delivery::settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
+  using Kind = InsertOutcome::Kind;
+  const bool refused = outcome.kind == Kind::refused || outcome.kind == Kind::too_large;
+  const bool one_row = outcome.kind == Kind::refused && flight.insert.rows == 1;
+  if (refused && !one_row) {
+    outcome.error.code = Errc::rejected;
+    outcome.error.message +=
+        outcome.kind == Kind::refused
+            ? ": which row it is it does not say, and with exactly-once a batch may not be divided"
+            : ": with exactly-once a batch may not be divided";
+    outcome.kind = Kind::failed;
+  }
+  if (outcome.kind != Kind::refused_row && !one_row) {
+    return settle_part(flight, std::move(outcome), outcomes);
+  }
+  uint64_t row = one_row ? 0 : outcome.row;
+  for (const Segment& segment : flight.sent) {
+    if (row >= segment.count) {
+      row -= segment.count;
+      continue;
+    }
+    const PartitionBlock& block = flight.batch.blocks[segment.block];
+    Refusal refusal;
+    refusal.batch = flight.batch.id;
+    refusal.culprit = {.partition = block.partition,
+                       .epoch = block.epoch,
+                       .offset = block.block.offset_of(segment.first + row),
+                       .exception_code = outcome.exception_code,
+                       .message = std::move(outcome.error.message)};
+    outcomes.refusals.push_back(std::move(refusal));
+    return;
+  }
+  CHECK(false);  // the sink names rows of the insert only
 }
 
 void Delivery::settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
@@ -124,9 +188,19 @@ Delivery::Outcomes Delivery::collect(Milliseconds wait) {
     auto found = flights_.extract(outcome.id);
     CHECK(!found.empty());
     std::unique_ptr<Flight> flight = std::move(found.mapped());
-    const bool given_up = outcome.kind == InsertOutcome::Kind::failed ||
-                          outcome.kind == InsertOutcome::Kind::stale_table;
-    settle_part(*flight, std::move(outcome), outcomes);
+    const bool given_up = outcome.kind != InsertOutcome::Kind::inserted &&
+                          (!flight->token.empty() || outcome.kind == InsertOutcome::Kind::failed ||
+                           outcome.kind == InsertOutcome::Kind::stale_table);
+    if (!flight->token.empty()) {
+      const size_t refusals = outcomes.refusals.size();
+      settle_whole(*flight, std::move(outcome), outcomes);
+      if (outcomes.refusals.size() != refusals) {
+        refused_.emplace(flight->batch.id, std::move(flight));
+        continue;
+      }
+    } else {
+      settle_part(*flight, std::move(outcome), outcomes);
+    }
     if (!flight->waiting.empty()) {
       send_next(std::move(flight));
     } else {

@@ -24,6 +24,10 @@ namespace sluice {
 /// rows land. With stop_at_culprit nothing of the culprit's block after it is sent any more, so
 /// that the next run, which starts at the culprit, does not send it twice.
 ///
+/// A batch that was given a token is never divided: all its INSERTs have that token, and each holds
+/// fewer rows than the one before. A refused row comes back as a refusal; once it is known to all
+/// who may send the batch again, exclude() sends the rest.
+///
 /// Lives on the pipeline thread. Outlived by the sink's threads never: drain before destroying.
 class Delivery {
  public:
@@ -45,10 +49,16 @@ class Delivery {
     int exception_code = 0;
     std::string message;
   };
+  /// A row that ClickHouse refused of a batch with a token; the batch waits for exclude().
+  struct Refusal {
+    uint64_t batch = 0;
+    Culprit culprit;
+  };
   /// What collect() found, in order of happening.
   struct Outcomes {
     std::vector<Landed> landed;
     std::vector<Culprit> culprits;
+    std::vector<Refusal> refusals;
     std::vector<Batch> settled;    ///< every row landed or is a culprit
     std::vector<Batch> abandoned;  ///< given up: some rows have no end
     uint64_t rows_abandoned = 0;
@@ -56,15 +66,22 @@ class Delivery {
     std::optional<Error> stale;  ///< batches were given up because the table's columns changed
   };
 
-  Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit);
+  /// `begin_before` is that of every Insert, or null.
+  Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit,
+           const std::atomic<TimePoint>* begin_before = nullptr);
 
   [[nodiscard]] bool has_room() const { return sink_.has_room(); }
   [[nodiscard]] bool empty() const { return flights_.empty(); }
   [[nodiscard]] size_t in_flight() const { return flights_.size(); }
   [[nodiscard]] uint64_t memory() const;
 
-  /// has_room() must hold.
-  void submit(Batch batch);
+  /// has_room() must hold. With a token it goes under that one and is never divided.
+  void submit(Batch batch, std::string token = {});
+  /// Sends a refused batch again without the row of this offset. Gives the batch back when no row
+  /// is left.
+  [[nodiscard]] std::optional<Batch> exclude(uint64_t batch, Offset offset);
+  /// Gives up a refused batch; returns how many rows it held.
+  uint64_t abandon(uint64_t batch);
   [[nodiscard]] Outcomes collect(Milliseconds wait);
   void cancel() { sink_.cancel(); }
   template <class See>
@@ -82,16 +99,20 @@ class Delivery {
     std::vector<Block> slices;     ///< of `sent`, where it is not the whole batch
     std::vector<InsertBody> body;  ///< none or one
     Insert insert;
+    std::string token;  ///< of all its INSERTs; empty: each has one of its own
   };
   void send_next(std::unique_ptr<Flight> flight);
+  void settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);
   void settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);
   std::string draw_token();
 
   Sink& sink_;
   bool stop_at_culprit_;
+  const std::atomic<TimePoint>* begin_before_;
   std::mt19937_64 random_;
   uint64_t next_insert_ = 1;
   std::map<uint64_t, std::unique_ptr<Flight>> flights_;  ///< by id of the insert under way
+  std::map<uint64_t, std::unique_ptr<Flight>> refused_;  ///< by id of the batch, see Refusal
 };
 
 }  // namespace sluice

@@ -46,12 +46,14 @@ Result<void> PipelineRun::prepare() {
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
   }
-  delivery_.emplace(ports_.sink, options_.seed, options_.on_error == OnError::stop);
+  delivery_.emplace(ports_.sink, options_.seed, options_.on_error == OnError::stop,
+                    exact() ? &begin_before_ : nullptr);
   commit_last_ = group_look_last_ = stall_look_last_ = ports_.clock.now();
   return {};
 }
 
 void PipelineRun::turn() {
+  stay_alive();
   settle(delivery_->collect(Milliseconds{0}));
   commit_if_due();
   look_at_table();
@@ -95,7 +97,9 @@ void PipelineRun::drain() {
       ports_.clock.now() +
       (fatal_ ? std::min(options_.drain_timeout, fatal_drain_max) : options_.drain_timeout);
   bool cancelled = false;
-  while (!delivery_->empty() || (!fatal_ && !cancelled && !ready_.empty())) {
+  const auto unsent = [&] { return !ready_.empty() || !armed_.empty(); };
+  while (!delivery_->empty() || (!fatal_ && !cancelled && unsent())) {
+    stay_alive();
     if (!fatal_ && !cancelled) send_ready();
     settle(delivery_->collect(Milliseconds{10}));
     if (Result<void> polled = ports_.source.poll(Milliseconds{0}); !polled.ok() && !error_) {
@@ -107,12 +111,15 @@ void PipelineRun::drain() {
     }
     observe_progress();
   }
-  while (!commit_requests().empty() && ports_.clock.now() < deadline) {
+  const auto lost_track = [&] { return exact() && fatal_; };
+  while (!lost_track() && !commit_requests().empty() && ports_.clock.now() < deadline) {
     if (commit_now(std::min(commit_timeout, options_.drain_timeout))) break;
     if (!ports_.source.poll(Milliseconds{50}).ok()) break;
   }
   for (const Batch& batch : ready_) abandon_rows(batch.rows());
   ready_.clear();
+  for (const Batch& batch : armed_) abandon_rows(batch.rows());
+  armed_.clear();
   for (const auto& [partition, session] : sessions_) abandon_rows(batcher_->abandon(partition));
   observe_progress();
 }

@@ -30,6 +30,20 @@ enum class OnGap : uint8_t { stop, go_on };
 
 struct PipelineReport;
 
+/// What to do with a batch of which nobody can tell whether it landed.
+enum class Resolve : uint8_t {
+  halt,    ///< stop and say what is known
+  resend,  ///< it did not
+  skip,    ///< it did
+};
+
+/// How exactly-once is kept (delivery.md section 4). The table must have passed the preflight.
+struct ExactlyOnce {
+  /// An intent older than this is not simply sent again: the table may have forgotten its token.
+  Milliseconds safe_age{0};
+  Resolve resolve = Resolve::halt;
+};
+
 /// Half-open range of record timestamps.
 struct TimeRange {
   WallTime first{};
@@ -69,6 +83,7 @@ struct PipelineOptions {
   std::string asked;  ///< of a fixed range: how it was asked for, kept in the group
   std::optional<TimeRange> timestamps;          ///< records outside are skipped
   std::optional<uint64_t> rows_per_second_max;  ///< of what is read
+  std::optional<ExactlyOnce> exactly_once;      ///< else at least once
   /// Of an earlier attempt of the same run, or null: counts and ranges go on from there.
   const PipelineReport* before = nullptr;
   uint64_t seed = 0;  ///< for tokens; from the system's randomness outside tests

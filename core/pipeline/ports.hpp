@@ -141,6 +141,10 @@ class Sink {
   virtual std::optional<Table> look() = 0;
   /// Whether the table holds at least one row.
   virtual Result<bool> has_rows() = 0;
+  /// How many rows the table holds of these offsets, where its columns tell (_partition, _offset);
+  /// nothing where they do not.
+  virtual Result<std::optional<uint64_t>> rows_of(const std::string& topic, PartitionId partition,
+                                                  OffsetRange offsets) = 0;
   /// Stops retrying: what has not been acknowledged comes back as `failed` with `cancelled` soon.
   virtual void cancel() = 0;
 };

@@ -48,10 +48,11 @@ bool PipelineRun::read_some() {
   // Iterated over a copy of the keys: reading may end the run, but never changes the assignment.
   for (auto& [partition, session] : sessions_) {
     if (!reading_) break;
-    if (session.reached()) continue;
+    if (session.reached() && !session.replay) continue;
     if (paced()) break;
     relieve_memory();
-    if (!ready_.empty() || memory_full()) break;
+    if (exact() && waits_to_be_sent(partition)) continue;
+    if ((!exact() && !ready_.empty()) || memory_full()) break;
     const uint64_t before = counts_.read;
     reading_partition_ = partition;
     reading_session_ = &session;
@@ -74,7 +75,8 @@ void PipelineRun::read_partition(PartitionId partition) {
     }
     if (!ready_.empty()) send_ready();
     if (*count < read_records_max || !reading_ || reading_session_->reached()) break;
-    if (!ready_.empty() || memory_full() || paced()) break;
+    if (exact() ? waits_to_be_sent(partition) : !ready_.empty()) break;
+    if (memory_full() || paced()) break;
   }
   times_.poll += since(start);
 }
@@ -82,6 +84,10 @@ void PipelineRun::read_partition(PartitionId partition) {
 void PipelineRun::record(const Record& record) {
   Session& session = *reading_session_;
   if (!reading_ || session.reached()) return;
+  if (session.replay && record.offset >= session.replay->next) {
+    finish_replay(record.partition, session);
+    if (!reading_) return;
+  }
   if (record.offset >= session.end) {
     session.cursor.pass_to(session.end);
     return;
@@ -94,8 +100,13 @@ void PipelineRun::record(const Record& record) {
   ++counts_.read;
   counts_.bytes += record.key.size() + record.value.size();
   timestamp_last_ms_ = std::max(timestamp_last_ms_, record.timestamp_ms);
+  if (exact()) {
+    digest(record, session);
+  }
   const bool empty = record.value.empty() && options_.format != RecordFormat::raw;
-  if (options_.timestamps && !within(*options_.timestamps, record.timestamp_ms)) {
+  if (exact() && was_excluded(record, session)) {
+    // settled
+  } else if (options_.timestamps && !within(*options_.timestamps, record.timestamp_ms)) {
     count_skip(SkipReason::filter);
     session.cursor.pass_to(record.offset.next());
   } else if (record.tombstone() || empty) {
@@ -103,6 +114,9 @@ void PipelineRun::record(const Record& record) {
     session.cursor.pass_to(record.offset.next());
   } else {
     append_row(record, session);
+  }
+  if (session.replay && session.cursor.position() >= session.replay->next) {
+    finish_replay(record.partition, session);
   }
   if ((options_.rows_max && counts_.read >= *options_.rows_max) ||
       (options_.bytes_max && counts_.bytes >= *options_.bytes_max)) {
@@ -115,6 +129,7 @@ void PipelineRun::append_row(const Record& record, Session& session) {
   if (record.value.size() > options_.record_bytes_max) return bad_record(record, session);
   if (reading_block_ == nullptr) {
     reading_block_ = &batcher_->open(reading_partition_, session.epoch, ports_.clock.now());
+    reading_block_->whole = session.replay.has_value();
   }
   Block& block = reading_block_->block;
   const bool sampled = counts_.read % decode_sample == 0;
@@ -126,7 +141,7 @@ void PipelineRun::append_row(const Record& record, Session& session) {
   ++counts_.open;
   session.cursor.row_to(record.offset.next());
   reading_block_->saw_timestamp(record.timestamp_ms);
-  if (batcher_->full(*reading_block_)) {
+  if (!reading_block_->whole && batcher_->full(*reading_block_)) {
     std::vector<Batch> batches;
     batches.push_back(batcher_->cut(reading_partition_, CutTrigger::rows));
     reading_block_ = nullptr;
@@ -137,6 +152,12 @@ void PipelineRun::append_row(const Record& record, Session& session) {
 void PipelineRun::reached(PartitionId partition, Offset offset) {
   const auto found = sessions_.find(partition);
   if (found == sessions_.end() || !reading_) return;
+  Session& session = found->second;
+  if (session.replay && offset >= session.replay->next) {
+    session.cursor.pass_to(session.replay->next);
+    finish_replay(partition, session);
+    if (!reading_) return;
+  }
   found->second.cursor.pass_to(std::min(offset, found->second.end));
   found->second.at_end = true;
 }

@@ -5,11 +5,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 #include <stop_token>
 #include <string_view>
 #include <vector>
 
+#include "core/deliver/commit_record.hpp"
 #include "core/deliver/cursor.hpp"
 #include "core/pipeline/delivery.hpp"
 #include "core/pipeline/pipeline.hpp"
@@ -31,9 +33,19 @@ struct Session {
   std::optional<OffsetRange> fixed;  ///< of a run over fixed offsets
   int64_t inserted_at_ms = -1;       ///< of the last acknowledged INSERT, also an earlier owner's
   std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
-  std::deque<OffsetRange> settled;    ///< ahead, in order: landed before it had to be read again
-  bool at_end = false;                ///< of the partition, as far as the broker has told
-  std::optional<Offset> standing_at;  ///< position at the last look for a stall
+  std::deque<OffsetRange> settled;  ///< ahead, in order: landed before it had to be read again
+  // Exactly-once:
+  uint64_t sequence = 0;         ///< of the last commit
+  std::optional<Intent> open;    ///< committed, and its batch is under way
+  std::optional<Intent> replay;  ///< of a batch that must be collected and sent again first
+  bool replay_unsure = false;    ///< the table may have forgotten its token: look what landed
+  bool replay_partial = false;   ///< records of it were deleted since
+  Offset digest_from;            ///< what follows is over the records from here to position()
+  uint64_t records = 0;
+  uint32_t crc = 0;
+
+  bool at_end = false;                      ///< of the partition, as far as the broker has told
+  std::optional<Offset> standing_at;        ///< position at the last look for a stall
   std::optional<TimePoint> standing_since;  ///< more was there, but nothing came
 
   [[nodiscard]] bool reached() const { return cursor.position() >= end; }
@@ -54,7 +66,11 @@ struct Session {
 class PipelineRun final : public AssignmentListener, public RecordListener {
  public:
   PipelineRun(const PipelineOptions& options, const PipelinePorts& ports, std::stop_token stop)
-      : options_(options), ports_(ports), stop_(std::move(stop)), started_(ports.clock.now()) {
+      : options_(options),
+        ports_(ports),
+        stop_(std::move(stop)),
+        started_(ports.clock.now()),
+        random_(options.seed ^ 0x9E3779B97F4A7C15u) {
     if (options.before == nullptr) return;
     counts_ = options.before->counts;
     gaps_ = options.before->gaps;
@@ -135,7 +151,30 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   std::vector<CommitRequest> commit_requests() const;
   void commit_if_due();
   bool commit_now(Milliseconds timeout);
+  std::optional<std::vector<CommitOutcome>> send_commits(std::span<const CommitRequest> requests,
+                                                         Milliseconds timeout);
   void apply_commit(const CommitOutcome& outcome);
+
+  // exactly_once.cpp: intents
+  bool exact() const { return options_.exactly_once.has_value(); }
+  Result<void> take_intent(PartitionId partition, const Committed& committed, Session& session,
+                           const Watermarks& held);
+  Error halted(PartitionId partition, const Intent& intent, std::string_view why) const;
+  void digest(const Record& record, Session& session);
+  bool was_excluded(const Record& record, Session& session);
+  void finish_replay(PartitionId partition, Session& session);
+  bool replay_is_whole(PartitionId partition, const Session& session);
+  void send_replay(PartitionId partition, Session& session);
+  void arm_ready();
+  void send_armed();
+  bool commit_intents(std::span<const CommitRequest> requests,
+                      const std::map<PartitionId, Intent>& intents);
+  std::string record_of(const Session& session, Offset offset,
+                        const std::optional<Intent>& intent) const;
+  void take_refusal(const Delivery::Refusal& refusal);
+  bool waits_to_be_sent(PartitionId partition) const;
+  void replay_open();
+  void stay_alive();
 
   // watching.cpp: what does not happen, and how things stand
   void note_idle();
@@ -163,6 +202,10 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   std::map<PartitionId, Offset> group_committed_;  ///< as last seen, partitions of others too
   std::map<PartitionId, OffsetRange> ranges_;      ///< [from, settled) of all partitions ever ours
   std::deque<Batch> ready_;                        ///< cut, not yet sent
+  std::deque<Batch> armed_;  ///< exactly-once: their intents are committed, they may be sent
+  std::map<PartitionId, uint64_t> sequences_;  ///< of the last commit of our own
+  std::mt19937_64 random_;
+  std::atomic<TimePoint> begin_before_{};  ///< of every INSERT, for exactly-once
 
   bool reading_ = true;
   std::optional<Error> stale_;  ///< the table is not the one we encode for; why we think so

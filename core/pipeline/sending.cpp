@@ -5,16 +5,22 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/crash_point.hpp"
 #include "core/pipeline/run.hpp"
 
 namespace sluice {
 
 void PipelineRun::enqueue(std::vector<Batch> batches) {
   for (Batch& batch : batches) {
-    for (const PartitionBlock& block : batch.blocks) {
+    for (PartitionBlock& block : batch.blocks) {
       Session* session = owned(block.partition, block.epoch);
       CHECK(session != nullptr);
       const OffsetRange range = session->cursor.open_batch(batch.id);
+      if (exact()) {
+        block.offsets = range;
+        block.records = session->records;
+        block.crc = session->crc;
+      }
       batch.label += fmt::format("{}{}[{}] [{},{})", batch.label.empty() ? "" : " ", options_.topic,
                                  block.partition.value, range.first.value, range.next.value);
     }
@@ -57,6 +63,7 @@ void PipelineRun::cut_due() {
 }
 
 void PipelineRun::send_ready() {
+  if (exact()) return arm_ready();
   while (!ready_.empty() && delivery_->has_room()) {
     delivery_->submit(std::move(ready_.front()));
     ready_.pop_front();
@@ -75,6 +82,7 @@ Session* PipelineRun::owned(PartitionId partition, Epoch epoch) {
 }
 
 void PipelineRun::settle(Delivery::Outcomes outcomes) {
+  if (!outcomes.landed.empty()) crash_point("landed");
   for (const Delivery::Landed& landed : outcomes.landed) {
     counts_.open -= landed.rows;
     counts_.inserted += landed.rows;
@@ -94,12 +102,14 @@ void PipelineRun::settle(Delivery::Outcomes outcomes) {
                               .newest_timestamp_ms = landed.timestamp_last_ms});
   }
   for (const Delivery::Culprit& culprit : outcomes.culprits) reject_culprit(culprit);
+  for (const Delivery::Refusal& refusal : outcomes.refusals) take_refusal(refusal);
   abandon_rows(outcomes.rows_abandoned);
   for (Batch& batch : outcomes.settled) {
     for (const PartitionBlock& block : batch.blocks) {
       Session* session = owned(block.partition, block.epoch);
       if (session == nullptr) continue;
       session->cursor.settle(batch.id);
+      session->open.reset();
       session->inserted_at_ms = ports_.clock.wall().time_since_epoch().count();
     }
     batcher_->recycle(std::move(batch));

@@ -27,7 +27,9 @@ void PipelineRun::encode_for(Table table) {
   schema_.emplace(std::move(table));
   decoder_ = options_.format == RecordFormat::raw ? make_raw_decoder()
                                                   : make_json_decoder(*schema_, options_.decode);
-  batcher_.emplace(*schema_, options_.batch);
+  BatchLimits limits = options_.batch;
+  limits.one_partition = exact();
+  batcher_.emplace(*schema_, limits);
   table_look_next_ = ports_.clock.now() + table_look_interval;
 }
 
@@ -48,6 +50,7 @@ void PipelineRun::look_at_table() {
 
 void PipelineRun::adopt_table() {
   if (!delivery_->empty()) return;
+  if (exact()) replay_open();
   Result<Table> table = ports_.sink.describe();
   if (table.ok()) table = target(std::move(*table));
   if (!table.ok()) {
@@ -55,6 +58,14 @@ void PipelineRun::adopt_table() {
     if (table.error().code == Errc::unavailable && options_.unavailable_max.count() == 0) return;
     fatal_ = true;
     return fail(std::move(table).error());
+  }
+  if (exact()) {
+    const bool same = table->uuid == schema_->table().uuid;
+    for (const auto& [partition, session] : sessions_) {
+      if (same || !session.replay) continue;
+      fatal_ = true;
+      return fail(halted(partition, *session.replay, "the table is another one since"));
+    }
   }
   const bool changed = !table->same_columns(schema_->table());
   stale_in_a_row_ = changed ? 0 : stale_in_a_row_ + 1;
@@ -75,6 +86,8 @@ void PipelineRun::adopt_table() {
 void PipelineRun::encode_anew(Table table) {
   for (const Batch& batch : ready_) abandon_rows(batch.rows());
   ready_.clear();
+  for (const Batch& batch : armed_) abandon_rows(batch.rows());
+  armed_.clear();
   std::map<PartitionId, Offset> positions;
   for (auto& [partition, session] : sessions_) {
     abandon_rows(batcher_->abandon(partition));
@@ -82,6 +95,8 @@ void PipelineRun::encode_anew(Table table) {
     const std::vector<OffsetRange> ahead = session.cursor.settled_ahead();
     session.settled.insert(session.settled.begin(), ahead.begin(), ahead.end());
     session.cursor = Cursor(from);
+    session.digest_from = from;
+    session.records = session.crc = 0;
     session.at_end = false;
     positions.emplace(partition, from);
   }

@@ -116,6 +116,7 @@ void PipelineRun::read_anew() {
 uint64_t PipelineRun::buffered() const {
   uint64_t ready = 0;
   for (const Batch& batch : ready_) ready += batch.memory();
+  for (const Batch& batch : armed_) ready += batch.memory();
   return batcher_->memory() + delivery_->memory() + ready;
 }
 

@@ -7,9 +7,9 @@
 
 #include "tests/support/fakes.hpp"
 
-/// The real pipeline over a scripted topic, table and clock. Each seed makes another topic (good and
-/// bad records, tombstones, gaps) and another series of misfortunes, run after run until one has
-/// read and committed everything: crashes at any turn, lost and late answers, refused rows, 5xx
+/// The real pipeline over a scripted topic, table and clock. Each seed makes another topic (good
+/// and bad records, tombstones, gaps) and another series of misfortunes, run after run until one
+/// has read and committed everything: crashes at any turn, lost and late answers, refused rows, 5xx
 /// storms, rebalances, failing commits, stops, tables that change, retention that overtakes us,
 /// little memory, a clock that jumps. Some runs end (sync), some do not (tail).
 ///
@@ -24,12 +24,12 @@ namespace {
 struct Crash {};
 
 /// A bug put in on purpose: the oracle must find each.
-enum class Sabotage { none, sink_lies, commit_too_far, reject_not_kept };
+enum class Sabotage { none, sink_lies, commit_too_far, reject_not_kept, no_deduplication };
 
 class World {
  public:
-  explicit World(uint64_t seed, Sabotage sabotage = Sabotage::none)
-      : random_(seed), sabotage_(sabotage) {
+  explicit World(uint64_t seed, Sabotage sabotage = Sabotage::none, bool exactly_once = false)
+      : random_(seed), sabotage_(sabotage), exactly_once_(exactly_once) {
     fill_topic();
   }
 
@@ -94,6 +94,13 @@ class World {
     run.sink.poison = poison_;
     run.sink.names_the_row = chance(50);
     run.sink.names_a_wrong_row = chance(20);
+    if (exactly_once_) {
+      run.options.exactly_once = ExactlyOnce{.safe_age = std::chrono::hours{1}};
+      run.sink.tokens = sabotage_ == Sabotage::no_deduplication ? nullptr : &tokens_;
+      run.sink.uuid = "6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001";
+      run.sink.names_the_row = true;
+      run.sink.names_a_wrong_row = false;
+    }
     run.source.on_poll = [&] { live_on(run, misfortune); };
     try {
       const PipelineReport report = run.go();
@@ -108,7 +115,8 @@ class World {
     }
     expect(run.observer.sums_held, "the counts add up at every turn");
     constexpr uint64_t one_block = 256 << 10;  // a block is cut once it is too much, not before
-    expect(run.observer.buffer_bytes_max <= run.options.memory_max + one_block, "memory is bounded");
+    expect(run.observer.buffer_bytes_max <= run.options.memory_max + one_block,
+           "memory is bounded");
   }
 
   void live_on(TestRun& run, unsigned misfortune) {
@@ -118,6 +126,7 @@ class World {
     if (misfortune > 0 && sabotage_ == Sabotage::sink_lies) run.sink.lies = chance(10);
     if (chance(misfortune)) run.source.rebalance(chance(50));
     run.source.commits_work = !chance(misfortune * 3);
+    run.source.commits_land_though_unknown = chance(50);
     run.source.commit_failure = chance(50) ? CommitResult::unknown : CommitResult::fenced;
     if (chance(misfortune)) run.stop.request_stop();
     if (chance(misfortune)) run.clock.advance(Milliseconds{static_cast<int64_t>(pick(600'000))});
@@ -132,9 +141,25 @@ class World {
       run.sink.failure = Error{Errc::unavailable, "down", "down", ""};
       run.sink.lands_though_failed = chance(50);
     }
-    if (chance(misfortune)) throw Crash{};
+    if (!late_.empty() && chance(20)) {
+      run.sink.land(late_.back().token, late_.back().rows);
+      late_.pop_back();
+    }
+    if (chance(misfortune)) {
+      if (exactly_once_) remember_late(run.sink);
+      throw Crash{};
+    }
     keep_rejects(run);
     check_commits();
+  }
+
+  /// The process dies, but what it sent may land all the same, whenever.
+  void remember_late(const FakeSink& sink) {
+    for (const FakeSink::Late& late : sink.under_way()) {
+      const bool poisoned = std::any_of(late.rows.begin(), late.rows.end(),
+                                        [&](uint64_t row) { return poison_.contains(row); });
+      if (!poisoned && chance(60)) late_.push_back(late);
+    }
   }
 
   /// Retention takes the oldest records of a partition, read or not.
@@ -199,6 +224,12 @@ class World {
       for (const FakeTopic::Entry& entry : log.entries) check_record(partition, entry);
     }
     expect(!lost_what_was_promised_ || told_gap_, "records that were gone are told");
+    if (exactly_once_) {
+      for (const auto& [number, times] : table_) {
+        if (times > 1 && problem_.empty())
+          problem_ = fmt::format("{} is there {} times", number, times);
+      }
+    }
     for (const auto& at : rejected_) {
       const bool deserved =
           bad_.contains(at) || (numbers_.contains(at) && poison_.contains(numbers_.at(at)));
@@ -208,6 +239,9 @@ class World {
 
   std::mt19937_64 random_;
   Sabotage sabotage_;
+  bool exactly_once_;
+  std::set<std::string> tokens_;      ///< that the table has seen
+  std::vector<FakeSink::Late> late_;  ///< sent by processes that died since
   FakeTopic topic_;
   FakeTable table_;
   std::string column_type_ = "UInt64";
@@ -243,6 +277,25 @@ TEST_P(Simulation, NothingIsLostWhateverHappens) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Seeds, Simulation, testing::Range(uint64_t{0}, parts));
+
+TEST_P(Simulation, WithExactlyOnceNothingComesTwiceEither) {
+  const uint64_t only = from_environment("SLUICE_SIM_SEED", 0);
+  const uint64_t seeds = from_environment("SLUICE_SIM_SEEDS", 100'000) / 2;
+  for (uint64_t seed = 1 + GetParam(); seed <= seeds; seed += parts) {
+    const uint64_t used = only != 0 ? only : seed;
+    ASSERT_EQ(World(used, Sabotage::none, true).live(), "")
+        << "repeat with SLUICE_SIM_SEED=" << used;
+    if (only != 0) return;
+  }
+}
+
+TEST(SimulationOracle, FindsADuplicateWhenTheTableForgetsTokens) {
+  int found = 0;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    found += !World(seed, Sabotage::no_deduplication, true).live().empty();
+  }
+  EXPECT_GE(found, 10);
+}
 
 TEST(SimulationOracle, FindsBugsThatWerePutInOnPurpose) {
   for (const Sabotage sabotage :

@@ -67,6 +67,7 @@ class FakeSource final : public Source {
   /// Called in every poll; may ask for rebalance().
   std::function<void()> on_poll;
   size_t read_at_once = 7;
+  bool commits_land_though_unknown = false;
   bool commits_too_far = false;  ///< a bug for the oracle to find
 
   void rebalance(bool lost) { rebalance_ = lost ? Rebalance::lost : Rebalance::revoke; }
@@ -141,7 +142,8 @@ class FakeSource final : public Source {
         clock_.advance(timeout);
         result = commit_failure;
       }
-      if (result == CommitResult::ok) {
+      const bool lands = result == CommitResult::unknown && commits_land_though_unknown;
+      if (result == CommitResult::ok || lands) {
         const Offset offset{request.offset.value + (commits_too_far ? 1 : 0)};
         topic_.group[request.partition] = {offset, request.metadata};
       }
@@ -237,6 +239,23 @@ class FakeSink final : public Sink {
   int inserts = 0;
   uint64_t rows_in_largest = 0;
   bool table_has_rows = false;
+  /// With a table that deduplicates: the tokens it has seen, outliving the runs.
+  std::set<std::string>* tokens = nullptr;
+  /// INSERTs that may land long after their process died.
+  struct Late {
+    std::string token;
+    std::vector<uint64_t> rows;
+  };
+  std::vector<Late> under_way() const {
+    std::vector<Late> out;
+    for (const Insert* insert : waiting_) out.push_back({insert->token, numbers(*insert)});
+    return out;
+  }
+  void land(const std::string& token, const std::vector<uint64_t>& rows) {
+    if (tokens != nullptr && !tokens->insert(token).second) return;
+    for (const uint64_t number : rows) ++table_[number];
+  }
+  std::optional<uint64_t> rows_known;  ///< what provenance columns tell
   bool cancelled = false;
 
   bool has_room() const override { return waiting_.size() < room; }
@@ -265,6 +284,9 @@ class FakeSink final : public Sink {
   }
   std::optional<Table> look() override { return describe().value(); }
   Result<bool> has_rows() override { return table_has_rows || !table_.empty(); }
+  Result<std::optional<uint64_t>> rows_of(const std::string&, PartitionId, OffsetRange) override {
+    return rows_known;
+  }
   void cancel() override { cancelled = true; }
 
   /// The numbers an insert carries.
@@ -306,9 +328,7 @@ class FakeSink final : public Sink {
     if (cancelled || failure) {
       outcome.kind = InsertOutcome::Kind::failed;
       outcome.error = failure.value_or(Error{Errc::cancelled, "cancelled", "cancelled", ""});
-      if (lands_though_failed) {
-        for (const uint64_t number : all) ++table_[number];
-      }
+      if (lands_though_failed && !holds_poison(all)) land(insert.token, all);
       return outcome;
     }
     if (insert.columns.front().type != type) {
@@ -326,8 +346,12 @@ class FakeSink final : public Sink {
       outcome.error = {Errc::rejected, "constraint", "constraint pos is violated", ""};
       return outcome;
     }
-    for (const uint64_t number : all) ++table_[number];
+    land(insert.token, all);
     return outcome;
+  }
+  bool holds_poison(const std::vector<uint64_t>& rows) const {
+    return std::any_of(rows.begin(), rows.end(),
+                       [&](uint64_t number) { return poison.contains(number); });
   }
 
   FakeTable& table_;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "core/base/crc32c.hpp"
+
 namespace sluice {
 namespace {
 
@@ -31,7 +33,7 @@ TEST(CommitRecord, CarriesARangeAHandoverAndAnIntentAndStaysSmall) {
   record.handover = Handover{"6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001", Offset{77}, 1'763'740'800'123, true};
   Intent intent{.next = Offset{400},
                 .nonce = "00112233445566778899aabbccddeeff",
-                .rows = 250'000,
+                .records = 250'000,
                 .crc = 0xdeadbeef,
                 .table_uuid = "6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001",
                 .at_ms = 1'763'740'800'123,

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of PipelineRun that keeps exactly-once (delivery.md section 4): what a batch takes is
+// committed as an intent before its first byte is sent, so that whoever comes after a crash sends
+// the same rows under the same token, which ClickHouse drops when they landed.
+//
+//   cut ──► intent committed ──► armed ──► sent ──► landed ──► the next intent, or "done",
+//   committed
+//              │ unknown: the group is joined anew        │ refused row: rejected, excluded,
+//              │ fenced: dropped                          ▼ committed, the rest sent again
+//              ▼
+//   assigned with an intent: the same records are collected again ──► armed (or seen to have
+//   landed)
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "core/base/crash_point.hpp"
+#include "core/base/crc32c.hpp"
+#include "core/deliver/token.hpp"
+#include "core/pipeline/run.hpp"
+
+namespace sluice {
+
+std::string PipelineRun::record_of(const Session& session, Offset offset,
+                                   const std::optional<Intent>& intent) const {
+  CommitRecord record;
+  record.run = options_.run_id;
+  record.range = {session.start, offset};
+  record.inserted_at_ms = session.inserted_at_ms;
+  record.sequence = exact() ? session.sequence + 1 : 0;
+  record.fixed = session.fixed;
+  if (session.fixed) record.asked = options_.asked;
+  record.intent = intent;
+  return record.encode();
+}
+
+Error PipelineRun::halted(PartitionId partition, const Intent& intent, std::string_view why) const {
+  return {
+      Errc::data_loss, "exactly-once-halted",
+      fmt::format("{}[{}]: the batch before offset {} (nonce {}) was under way into {} when its "
+                  "process ended, and whether it landed cannot be known: {}",
+                  options_.topic, partition.value, intent.next.value, intent.nonce,
+                  schema_->table().full_name(), why),
+      fmt::format("look for its rows (system.query_log has the nonce in query_id), then run it "
+                  "again with --resolve skip if they are there, --resolve resend if not")};
+}
+
+/// What the group's record says about a batch that may be under way.
+Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& committed,
+                                      Session& session, const Watermarks& held) {
+  const CommitRecord record = CommitRecord::decode(committed.metadata);
+  const Resolve resolve = options_.exactly_once->resolve;
+  if (record.kind == CommitRecord::Kind::foreign || record.kind == CommitRecord::Kind::damaged) {
+    if (resolve == Resolve::skip) return {};
+    return Error{Errc::data_loss, "exactly-once-halted",
+                 fmt::format("{}[{}]: the committed offset of group {} carries metadata that is "
+                             "not this version's: a batch may be under way that nobody can read",
+                             options_.topic, partition.value, options_.group),
+                 "find out which program commits for this group; to discard it: --resolve skip"};
+  }
+  const auto own = sequences_.find(partition);
+  if (own != sequences_.end() && record.sequence < own->second) {
+    return Error{
+        Errc::data_loss, "exactly-once-halted",
+        fmt::format("{}[{}]: the offsets of group {} went back: commit {} is gone, the "
+                    "last one is {}",
+                    options_.topic, partition.value, options_.group, own->second, record.sequence),
+        "find out who set them back; a new run takes them as they are"};
+  }
+  if (!record.intent) return {};
+  const Intent& intent = *record.intent;
+  if (resolve == Resolve::skip) {
+    session.start = intent.next;
+    session.cursor = Cursor(intent.next);
+    session.end = std::max(session.end, intent.next);
+    session.committed.reset();
+    return {};
+  }
+  if (held.end < intent.next) {
+    return halted(partition, intent, "the partition ends before it: the topic is another one");
+  }
+  const bool sure = resolve == Resolve::resend;
+  if (!sure && intent.table_uuid != schema_->table().uuid) {
+    return halted(partition, intent, "the table was created anew or replaced since");
+  }
+  const Milliseconds age =
+      ports_.clock.wall().time_since_epoch() - Milliseconds{intent.at_ms} + Milliseconds{60'000};
+  session.replay_unsure = !sure && age > options_.exactly_once->safe_age;
+  session.replay_partial = session.start != committed.offset;
+  session.replay = intent;
+  session.end = std::max(session.end, intent.next);
+  ports_.observer.warning(
+      "batch-replayed",
+      fmt::format("{}[{}]: the batch [{}, {}) was under way when its process ended: it is sent "
+                  "again under its old token",
+                  options_.topic, partition.value, committed.offset.value, intent.next.value));
+  return {};
+}
+
+/// Over all records of the batch to come, rows or not, so that a table that changed in between
+/// makes no difference.
+void PipelineRun::digest(const Record& record, Session& session) {
+  if (session.cursor.cut() != session.digest_from) {
+    session.digest_from = session.cursor.cut();
+    session.records = session.crc = 0;
+  }
+  ++session.records;
+  std::array<char, sizeof record.offset.value> offset{};
+  std::memcpy(offset.data(), &record.offset.value, offset.size());
+  session.crc = crc32c({offset.data(), offset.size()}, session.crc);
+  session.crc = crc32c(record.value, session.crc);
+}
+
+/// A record that ClickHouse refused when the batch was first sent. It is among the rejects; there
+/// it is written again, since nobody knows whether the first time was durable.
+bool PipelineRun::was_excluded(const Record& record, Session& session) {
+  if (!session.replay) return false;
+  const std::vector<Offset>& excluded = session.replay->excluded;
+  if (std::find(excluded.begin(), excluded.end(), record.offset) == excluded.end()) return false;
+  if (options_.on_error == OnError::stop) {
+    --counts_.read;
+    counts_.bytes -= record.key.size() + record.value.size();
+    stop_at(record.partition, record.offset, "", "ClickHouse refused it before");
+    return true;
+  }
+  ++counts_.open;
+  reject_culprit({.partition = record.partition,
+                  .epoch = session.epoch,
+                  .offset = record.offset,
+                  .exception_code = 0,
+                  .message = "ClickHouse refused it before the process that sent it ended"});
+  session.cursor.pass_to(record.offset.next());
+  return true;
+}
+
+/// All records of a batch that is sent again were read.
+void PipelineRun::finish_replay(PartitionId partition, Session& session) {
+  session.cursor.pass_to(session.replay->next);
+  reading_block_ = nullptr;
+  if (!replay_is_whole(partition, session)) {
+    fatal_ = true;
+    return fail(halted(partition, *session.replay,
+                       "its records are not those that it was made of: the topic is another one"));
+  }
+  bool rows = false;
+  batcher_->visit([&](const PartitionBlock& block) {
+    rows = rows || (block.partition == partition && block.block.rows() > 0);
+  });
+  if (!rows) {
+    session.replay.reset();
+    return;
+  }
+  send_replay(partition, session);
+}
+
+bool PipelineRun::replay_is_whole(PartitionId partition, const Session& session) {
+  const Intent& intent = *session.replay;
+  if (options_.exactly_once->resolve == Resolve::resend || session.replay_partial) return true;
+  if (session.records == intent.records) return session.crc == intent.crc || intent.records == 0;
+  if (session.records > intent.records) return false;
+  ports_.observer.warning(
+      "batch-compacted",
+      fmt::format("{}[{}]: {} of the {} records of the batch before offset {} "
+                  "are gone since (compaction)",
+                  options_.topic, partition.value, intent.records - session.records, intent.records,
+                  intent.next.value));
+  return true;
+}
+
+void PipelineRun::send_replay(PartitionId partition, Session& session) {
+  std::vector<Batch> batches;
+  batches.push_back(batcher_->cut(partition, CutTrigger::end));
+  const OffsetRange range{session.cursor.committable(), session.replay->next};
+  const uint64_t rows = batches.front().rows();
+  enqueue(std::move(batches));
+  Batch batch = std::move(ready_.back());
+  ready_.pop_back();
+  session.open = std::exchange(session.replay, std::nullopt);
+  if (!session.replay_unsure) {
+    armed_.push_back(std::move(batch));
+    return send_armed();
+  }
+  const auto landed = ports_.sink.rows_of(options_.topic, partition, range);
+  if (landed.ok() && *landed && **landed == 0) {
+    armed_.push_back(std::move(batch));
+    return send_armed();
+  }
+  if (landed.ok() && *landed && **landed >= rows) {
+    counts_.open -= rows;
+    counts_.inserted += rows;
+    session.cursor.settle(batch.id);
+    session.open.reset();
+    return batcher_->recycle(std::move(batch));
+  }
+  abandon_rows(rows);
+  fatal_ = true;
+  if (!landed.ok()) return fail(landed.error());
+  fail(halted(partition, *session.open,
+              *landed ? fmt::format("{} of its {} rows are in the table", **landed, rows)
+                      : "that was too long ago for its token, and the table has no columns "
+                        "_partition and _offset to look them up by"));
+}
+
+/// Commits the intents of what may be sent next, one batch of each partition, and sends it.
+void PipelineRun::arm_ready() {
+  send_armed();
+  if (ready_.empty() || !delivery_->has_room() || fatal_) return;
+  std::vector<CommitRequest> requests;
+  std::map<PartitionId, Intent> intents;
+  std::set<PartitionId> seen;
+  for (const Batch& batch : ready_) {
+    const PartitionBlock& block = batch.blocks.front();
+    if (!seen.insert(block.partition).second) continue;
+    const Session* session = owned(block.partition, block.epoch);
+    CHECK(session != nullptr);
+    if (session->open || session->replay) continue;
+    Intent intent{.next = block.offsets.next,
+                  .nonce = fmt::format("{:016x}{:016x}", random_(), random_()),
+                  .records = block.records,
+                  .crc = block.crc,
+                  .table_uuid = schema_->table().uuid,
+                  .at_ms = ports_.clock.wall().time_since_epoch().count(),
+                  .excluded = {}};
+    const Offset offset = session->cursor.committable();
+    CHECK(offset == block.offsets.first);
+    requests.push_back({.partition = block.partition,
+                        .epoch = block.epoch,
+                        .offset = offset,
+                        .metadata = record_of(*session, offset, intent)});
+    intents.emplace(block.partition, std::move(intent));
+  }
+  if (requests.empty()) return;
+  crash_point("intent-drawn");
+  if (!commit_intents(requests, intents)) return;
+  for (auto batch = ready_.begin(); batch != ready_.end();) {
+    const PartitionBlock& block = batch->blocks.front();
+    const Session* session = owned(block.partition, block.epoch);
+    const bool armed = intents.contains(block.partition) && session->open &&
+                       session->open->next == block.offsets.next;
+    if (!armed) {
+      ++batch;
+      continue;
+    }
+    armed_.push_back(std::move(*batch));
+    batch = ready_.erase(batch);
+  }
+  crash_point("intent-committed");
+  send_armed();
+}
+
+/// Each of these commits says "done up to here" and "under way from here" in one record.
+bool PipelineRun::commit_intents(std::span<const CommitRequest> requests,
+                                 const std::map<PartitionId, Intent>& intents) {
+  const auto outcomes = send_commits(requests, commit_timeout);
+  if (!outcomes) return false;
+  for (const CommitOutcome& outcome : *outcomes) {
+    const auto session = sessions_.find(outcome.partition);
+    if (outcome.result != CommitResult::ok || session == sessions_.end()) continue;
+    session->second.open = intents.at(outcome.partition);
+  }
+  return !fatal_;
+}
+
+void PipelineRun::send_armed() {
+  while (!armed_.empty() && delivery_->has_room() && !fatal_) {
+    Batch batch = std::move(armed_.front());
+    armed_.pop_front();
+    const PartitionBlock& block = batch.blocks.front();
+    const Session* session = owned(block.partition, block.epoch);
+    CHECK(session != nullptr && session->open);
+    std::string token = insert_token(session->open->nonce, session->open->table_uuid);
+    delivery_->submit(std::move(batch), std::move(token));
+  }
+}
+
+/// The row is kept among the rejects, then everybody who may send the batch again is told to leave
+/// it out, then the rest is sent.
+void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
+  const Delivery::Culprit& culprit = refusal.culprit;
+  Session* session = owned(culprit.partition, culprit.epoch);
+  if (session == nullptr || options_.on_error == OnError::stop) {
+    if (session != nullptr) reject_culprit(culprit);
+    return abandon_rows(delivery_->abandon(refusal.batch));
+  }
+  CHECK(session->open);
+  Intent& intent = *session->open;
+  if (intent.excluded.size() >= CommitRecord::excluded_max) {
+    fatal_ = true;
+    fail({Errc::rejected, "too-many-refused",
+          fmt::format("ClickHouse refuses more than {} rows of one batch ({}), which exactly-once "
+                      "cannot leave out: {}",
+                      CommitRecord::excluded_max, options_.topic, culprit.message),
+          "correct the table's constraints, or make batches smaller (--batch-rows)"});
+    return abandon_rows(delivery_->abandon(refusal.batch));
+  }
+  reject_culprit(culprit);
+  if (fatal_) return abandon_rows(delivery_->abandon(refusal.batch) - 1);
+  intent.excluded.push_back(culprit.offset);
+  const Offset offset = session->cursor.committable();
+  const CommitRequest request{.partition = culprit.partition,
+                              .epoch = culprit.epoch,
+                              .offset = offset,
+                              .metadata = record_of(*session, offset, intent)};
+  const std::map<PartitionId, Intent> intents{{culprit.partition, intent}};
+  const auto outcomes = send_commits({&request, 1}, commit_timeout);
+  crash_point("row-excluded");
+  if (!outcomes || outcomes->front().result != CommitResult::ok) {
+    return abandon_rows(delivery_->abandon(refusal.batch) - 1);
+  }
+  std::optional<Batch> empty = delivery_->exclude(refusal.batch, culprit.offset);
+  if (!empty) return;
+  session->cursor.settle(empty->id);
+  session->open.reset();
+  batcher_->recycle(std::move(*empty));
+}
+
+bool PipelineRun::waits_to_be_sent(PartitionId partition) const {
+  const auto holds = [&](const Batch& batch) {
+    return batch.blocks.front().partition == partition;
+  };
+  return std::any_of(ready_.begin(), ready_.end(), holds) ||
+         std::any_of(armed_.begin(), armed_.end(), holds);
+}
+
+/// Half of the time after which the group gives a silent member's partitions away, or less.
+void PipelineRun::stay_alive() {
+  constexpr Milliseconds silence_max{20'000};
+  begin_before_ = ports_.clock.now() + silence_max;
+}
+
+/// What was sent and has no end will be read again: as the batch that it is.
+void PipelineRun::replay_open() {
+  for (auto& [partition, session] : sessions_) {
+    if (!session.open) continue;
+    session.replay = std::exchange(session.open, std::nullopt);
+    session.replay_unsure = false;
+  }
+}
+
+}  // namespace sluice
