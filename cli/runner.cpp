@@ -298,6 +298,7 @@ PipelineOptions Runner::options_of(const PipelineSettings& pipeline,
     options.asked = pipeline.range->asked;
     options.timestamps = pipeline.range->timestamps;
     options.rows_per_second_max = pipeline.range->rows_per_second_max;
+    options.exactly_once = pipeline.range->exactly_once;
   }
   options.seed = random_bits();
   return options;

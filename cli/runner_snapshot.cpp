@@ -61,7 +61,7 @@ PipelineReport Runner::take_snapshot(const PipelineSettings& pipeline, PipelineW
   auto begun = snapshot.begin();
   (*source)->close(Milliseconds{1000});
   if (!begun) {
-    snapshot.give_up();
+    snapshot.give_up(begun.error().code == Errc::unavailable);
     return fail(std::move(begun).error());
   }
   PipelineSettings shadow = pipeline;
@@ -69,13 +69,19 @@ PipelineReport Runner::take_snapshot(const PipelineSettings& pipeline, PipelineW
   shadow.live_group = pipeline.group.value;
   shadow.group.value = begun->group;
   shadow.range = RangeRun{.fixed = begun->fixed, .asked = "snapshot"};
+  // Half of the hour for which replicated tables remember tokens; plain ones count INSERTs instead.
+  constexpr Milliseconds safe_age{30 * 60'000};
+  if (begun->exactly_once) shadow.range->exactly_once = ExactlyOnce{.safe_age = safe_age};
   report = load(shadow, watch, report, stop);
   if (!report.error && report.caught_up) {
     Result<void> finished = snapshot.finish(report);
     if (finished.ok()) return report;
     fail(std::move(finished).error());
   }
-  snapshot.give_up();
+  const bool later =
+      !report.error || report.error->code == Errc::cancelled ||
+      (report.error->code == Errc::unavailable && report.error->slug != "snapshot-target-changed");
+  snapshot.give_up(later && begun->exactly_once);
   return report;
 }
 

@@ -76,6 +76,8 @@ struct RangeRun {
   std::string asked;
   std::optional<TimeRange> timestamps;
   std::optional<uint64_t> rows_per_second_max;
+  /// Of a snapshot: its table deduplicates, whatever the pipeline promises for its own.
+  std::optional<ExactlyOnce> exactly_once;
   bool operator==(const RangeRun&) const = default;
 };
 

@@ -21,6 +21,9 @@ Error unreadable(std::string_view what) {
           .fix = "see what stands between sluice and the server"};
 }
 
+/// Without it a plain MergeTree remembers no token.
+constexpr std::string_view window = "non_replicated_deduplication_window";
+
 class HttpSnapshotTables final : public SnapshotTables {
  public:
   HttpSnapshotTables(Server server, SnapshotTablesOptions options)
@@ -29,6 +32,7 @@ class HttpSnapshotTables final : public SnapshotTables {
   Result<SnapshotTarget> target() override;
   Result<std::vector<SideTable>> side_tables(const std::string& infix) override;
   Result<std::string> create(const std::string& name, const std::string& comment) override;
+  Result<void> seal(const std::string& name) override;
   Result<uint64_t> rows(const std::string& name) override;
   Result<bool> same_columns(const std::string& name) override;
   Result<void> exchange(const std::string& name) override;
@@ -118,11 +122,29 @@ Result<std::string> HttpSnapshotTables::create(const std::string& name,
   const auto found =
       TRY(server_.ask("SELECT toString(uuid), comment" + where + literal(name), what));
   if (found.size() == 1 && found.front().size() == 2 && found.front()[1] == comment) {
+    if (engines.front().front().starts_with("MergeTree")) {
+      TRY(run("ALTER TABLE " + quoted(name) + on_cluster() + " MODIFY SETTING " +
+                  std::string(window) + " = 10000",
+              what));
+    }
     return found.front()[0];
   }
   return Error{Errc::config, "snapshot-name-taken",
                shown(name) + " exists, and is none of ours: its comment says nothing of sluice",
                "rename or drop it"};
+}
+
+Result<void> HttpSnapshotTables::seal(const std::string& name) {
+  const Table target = TRY(describe_table(server_, options_.database, options_.table));
+  if (target.engine != "MergeTree") return {};
+  const size_t at = target.engine_full.find(std::string(window) + " = ");
+  std::string change = " RESET SETTING " + std::string(window);
+  if (at != std::string::npos) {
+    const std::string set = target.engine_full.substr(at);
+    change = " MODIFY SETTING " + set.substr(0, set.find_first_of(", \n", window.size() + 3));
+  }
+  return run("ALTER TABLE " + quoted(name) + on_cluster() + change,
+             "set the settings of " + shown(name));
 }
 
 Result<uint64_t> HttpSnapshotTables::rows(const std::string& name) {

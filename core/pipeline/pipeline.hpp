@@ -42,6 +42,7 @@ struct ExactlyOnce {
   /// An intent older than this is not simply sent again: the table may have forgotten its token.
   Milliseconds safe_age{0};
   Resolve resolve = Resolve::halt;
+  bool operator==(const ExactlyOnce&) const = default;
 };
 
 /// Half-open range of record timestamps.

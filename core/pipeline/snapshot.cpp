@@ -62,42 +62,63 @@ Result<SnapshotLoad> Snapshot::begin() {
   TRY(finish_earlier(target_));
   target_ = TRY(tables_.target());
   TRY(check_target(target_));
-  TRY(drop_leftovers());
+  const std::set<std::string> loads = TRY(earlier_loads());
+  const std::string earlier = TRY(find_resumable(loads));
+  TRY(drop_leftovers(earlier));
   if (options_.keep_old) TRY(check_old_name());
-
-  const std::vector<PartitionId> partitions = TRY(source_.partitions());
   for (const auto& [partition, committed] : TRY(groups_.offsets(options_.group))) {
     // A swap that may be under way needs a table that has just been dropped.
     auto stands = TRY(standing(committed, target_.uuid, clock_.wall() + std::chrono::hours{1}));
     if (stands) live_before_.emplace(partition, std::move(*stands));
   }
+  if (earlier.empty()) {
+    TRY(open_range());
+    TRY(fix_range());
+  } else {
+    options_.id = earlier;
+    warn("snapshot-resumed", fmt::format("going on with snapshot {} of {}, which an earlier run "
+                                         "began",
+                                         earlier, options_.table));
+  }
+  stage_ = Stage::loading;
+  crash_point("snapshot-begun");
+  shadow_uuid_ = TRY(tables_.create(shadow_name(options_.id), shadow_comment(options_.id)));
+  if (!earlier.empty()) rows_before_ = TRY(tables_.rows(shadow_name(options_.id)));
+  crash_point("snapshot-created");
+  return SnapshotLoad{.table_name = shadow_name(options_.id),
+                      .group = load_group(options_.id),
+                      .fixed = fixed_,
+                      .resumed = !earlier.empty(),
+                      .exactly_once = is_plain_merge_tree(target_.engine)};
+}
+
+/// What the broker holds now is what the snapshot holds.
+Result<void> Snapshot::open_range() {
+  const std::vector<PartitionId> partitions = TRY(source_.partitions());
   bool nothing = true;
   for (const auto& [partition, held] : TRY(source_.watermarks(partitions))) {
     fixed_.emplace(partition, OffsetRange{held.first, held.end});
     nothing = nothing && held.first >= held.end;
   }
-  if (nothing && !options_.allow_empty) {
-    return Error{Errc::config, "snapshot-empty",
-                 fmt::format("topic {} holds no records: the snapshot would leave {} empty",
-                             options_.topic, options_.table),
-                 "if the table shall be emptied: --allow-empty"};
-  }
-  // The group is there before the table and goes after it: it tells that the table is ours.
+  if (!nothing || options_.allow_empty) return {};
+  return Error{Errc::config, "snapshot-empty",
+               fmt::format("topic {} holds no records: the snapshot would leave {} empty",
+                           options_.topic, options_.table),
+               "if the table shall be emptied: --allow-empty"};
+}
+
+/// The group is there before the table and goes after it: it tells that the table is ours.
+Result<void> Snapshot::fix_range() {
   std::map<PartitionId, Committed> starts;
   for (const auto& [partition, range] : fixed_) {
     CommitRecord record;
     record.run = options_.run_id;
     record.range = {range.first, range.first};
     record.fixed = range;
+    record.asked = "snapshot";
     starts.emplace(partition, Committed{range.first, record.encode()});
   }
-  TRY(groups_.set_offsets(load_group(options_.id), starts));
-  stage_ = Stage::loading;
-  crash_point("snapshot-begun");
-  shadow_uuid_ = TRY(tables_.create(shadow_name(options_.id), shadow_comment(options_.id)));
-  crash_point("snapshot-created");
-  return SnapshotLoad{
-      .table_name = shadow_name(options_.id), .group = load_group(options_.id), .fixed = fixed_};
+  return groups_.set_offsets(load_group(options_.id), starts);
 }
 
 Result<void> Snapshot::check_group_free() {
@@ -152,15 +173,12 @@ Result<void> Snapshot::finish_earlier(const SnapshotTarget& target) {
   return {};
 }
 
-/// Drops what dead runs left: only tables that carry our own comment, or whose group is there.
-Result<void> Snapshot::drop_leftovers() {
+/// Ids of snapshots whose group is there. None of them may be in work.
+Result<std::set<std::string>> Snapshot::earlier_loads() {
   std::set<std::string> ids;
   for (const std::string& group : TRY(groups_.list(load_group("")))) {
-    const std::string id = group.substr(load_group("").size());
-    if (!TRY(groups_.has_members(group))) {
-      ids.insert(id);
-      continue;
-    }
+    ids.insert(group.substr(load_group("").size()));
+    if (!TRY(groups_.has_members(group))) continue;
     warn("snapshot-waiting",
          fmt::format("group {} of another snapshot has members: if their process died, Kafka drops "
                      "them within {} s",
@@ -171,11 +189,38 @@ Result<void> Snapshot::drop_leftovers() {
                                options_.table, group),
                    "wait for it, or stop it"};
     }
-    ids.insert(id);
   }
+  return ids;
+}
+
+/// A load that can go on: its table is there and still fits, and its ends are known. Else "".
+Result<std::string> Snapshot::find_resumable(const std::set<std::string>& ids) {
+  if (!is_plain_merge_tree(target_.engine)) return std::string();
+  const auto tables = TRY(tables_.side_tables(std::string(infix)));
+  for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
+    const bool there = std::any_of(tables.begin(), tables.end(), [&](const SideTable& table) {
+      return table.name == shadow_name(*id) && table.comment == shadow_comment(*id);
+    });
+    if (!there || !TRY(tables_.same_columns(shadow_name(*id)))) continue;
+    std::map<PartitionId, OffsetRange> fixed;
+    for (const auto& [partition, committed] : TRY(groups_.offsets(load_group(*id)))) {
+      const CommitRecord record = CommitRecord::decode(committed.metadata);
+      if (record.fixed) fixed.emplace(partition, *record.fixed);
+    }
+    if (fixed.empty()) continue;
+    fixed_ = std::move(fixed);
+    return *id;
+  }
+  return std::string();
+}
+
+/// Drops what dead runs left: only tables that carry our own comment, or whose group is there.
+Result<void> Snapshot::drop_leftovers(const std::string& except) {
+  std::set<std::string> ids = TRY(earlier_loads());
+  ids.erase(except);
   for (const SideTable& table : TRY(tables_.side_tables(std::string(infix)))) {
     const std::string id = table.name.substr(options_.table_name.size() + infix.size());
-    if (id == old_id) continue;
+    if (id == old_id || id == except) continue;
     const bool ours =
         ids.contains(id) || table.comment == shadow_comment(id) || table.comment == old_comment(id);
     if (!ours) continue;
@@ -214,11 +259,13 @@ Result<void> Snapshot::finish(const PipelineReport& load) {
 }
 
 Result<void> Snapshot::verify(const PipelineReport& load) {
+  TRY(tables_.seal(shadow_name(options_.id)));
   const uint64_t loaded = TRY(tables_.rows(shadow_name(options_.id)));
-  const uint64_t inserted = load.counts.inserted;
+  const uint64_t inserted = rows_before_ + load.counts.inserted;
+  // A batch that had landed before its process died was counted twice.
+  const uint64_t least = std::max(rows_before_, load.counts.inserted);
   const bool exact = is_plain_merge_tree(target_.engine);
-  const bool right =
-      exact ? loaded == inserted : loaded <= inserted && (loaded > 0 || inserted == 0);
+  const bool right = loaded <= inserted && (exact ? loaded >= least : loaded > 0 || inserted == 0);
   if (!right) {
     return Error{
         Errc::failed, "snapshot-verify",
@@ -258,6 +305,7 @@ Result<void> Snapshot::hand_over() {
     record.range = {offset, offset};
     record.handover =
         Handover{shadow_uuid_, range.next, clock_.wall().time_since_epoch().count(), was_new};
+    if (!was_new) record.intent = CommitRecord::decode(before->second.metadata).intent;
     records.emplace(partition, Committed{offset, record.encode()});
   }
   return groups_.set_offsets(options_.group, records);
@@ -330,8 +378,8 @@ Result<void> Snapshot::clean_up(const std::string& id) {
   return groups_.remove(load_group(id));
 }
 
-void Snapshot::give_up() {
-  if (stage_ != Stage::loading) return;
+void Snapshot::give_up(bool resumable) {
+  if (stage_ != Stage::loading || resumable) return;
   const Result<void> dropped = tables_.drop(shadow_name(options_.id));
   const Result<void> removed = groups_.remove(load_group(options_.id));
   if (dropped.ok() && removed.ok()) return;

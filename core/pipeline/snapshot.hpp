@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,11 @@ class SnapshotTables {
   virtual Result<SnapshotTarget> target() = 0;
   /// Tables whose name is the target's and then `infix` and something.
   virtual Result<std::vector<SideTable>> side_tables(const std::string& infix) = 0;
-  /// An empty table like the target, but of this name and comment. Answers with its UUID.
+  /// A table like the target, but of this name and comment, which remembers the tokens of INSERTs
+  /// until seal(); empty unless it was there already. Answers with its UUID.
   virtual Result<std::string> create(const std::string& name, const std::string& comment) = 0;
+  /// From now on it is like the target in everything.
+  virtual Result<void> seal(const std::string& name) = 0;
   virtual Result<uint64_t> rows(const std::string& name) = 0;
   /// Whether both have the same columns.
   virtual Result<bool> same_columns(const std::string& name) = 0;
@@ -87,12 +91,15 @@ struct SnapshotLoad {
   std::string table_name;
   std::string group;
   std::map<PartitionId, OffsetRange> fixed;
+  bool resumed = false;       ///< an earlier run began it
+  bool exactly_once = false;  ///< the table keeps the promise, so a killed load can go on
 };
 
 /// One snapshot. The target is whole at every moment: before exchange() it is the old one, after it
 /// the new one, and whoever opens the live group can tell which by the table's UUID.
 ///
-///   begin()   live group has no members → what an earlier run left is finished or dropped
+///   begin()   live group has no members → what an earlier run left is finished, taken up or
+///   dropped
 ///             → end offsets → shadow table
 ///   (the load: run_pipeline over [first, end) into the shadow table)
 ///   finish()  verify → hand-over record to the live group → EXCHANGE TABLES
@@ -107,8 +114,9 @@ class Snapshot {
   [[nodiscard]] Result<SnapshotLoad> begin();
   /// After a load that caught up and had no error.
   [[nodiscard]] Result<void> finish(const PipelineReport& load);
-  /// After anything else: drops what was loaded, unless it may be in the target's place by now.
-  void give_up();
+  /// After anything else: drops what was loaded, unless it may be in the target's place by now, or
+  /// the same command can go on with it (`resumable`).
+  void give_up(bool resumable);
 
  private:
   [[nodiscard]] std::string shadow_name(const std::string& id) const;
@@ -118,7 +126,11 @@ class Snapshot {
   Result<void> check_target(const SnapshotTarget& target);
   Result<void> check_group_free();
   Result<void> finish_earlier(const SnapshotTarget& target);
-  Result<void> drop_leftovers();
+  Result<void> drop_leftovers(const std::string& except);
+  Result<std::set<std::string>> earlier_loads();
+  Result<std::string> find_resumable(const std::set<std::string>& ids);
+  Result<void> fix_range();
+  Result<void> open_range();
   Result<void> check_old_name();
   Result<void> verify(const PipelineReport& load);
   Result<void> hand_over();
@@ -136,6 +148,7 @@ class Snapshot {
   SnapshotTarget target_;  ///< as begin() found it
   std::string shadow_uuid_;
   std::map<PartitionId, OffsetRange> fixed_;
+  uint64_t rows_before_ = 0;                      ///< of a shadow table that an earlier run began
   std::map<PartitionId, Committed> live_before_;  ///< hand-overs resolved
   /// Once the tables may have been swapped, only clean_up() may drop one.
   enum class Stage : uint8_t { nothing, loading, swapped_or_not } stage_ = Stage::nothing;

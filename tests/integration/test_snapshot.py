@@ -142,14 +142,17 @@ def test_killed_at_random_moments_again_and_again_it_is_right_in_the_end(shop):
     seed = random.randrange(1 << 30)
     print("seed", seed)
     moments = random.Random(seed)
-    shop.produce(20000)
+    shop.produce(60000)
     kills = 0
     for _ in range(8):
-        run = shop.sluice.start("sync", "shop", "--full", "-y")
-        time.sleep(moments.uniform(0.0, 3.0))
+        run = shop.sluice.start("sync", "shop", "--full", "--batch-rows", "1000", "-j", "1")
+        if moments.random() < 0.5:  # the group of the one killed before is waited for
+            run.wait_until(lambda: "snapshot-resumed" in run.stderr or "resuming" in run.stderr
+                           or "starting" in run.stderr or not run.running, 10)
+        time.sleep(moments.uniform(0.0, 0.6))
         kills += run.running
         run.kill()
-        assert shop.rows() in (0, 20000)
+        assert shop.rows() in (0, 60000)
     assert kills > 0
     shop.full().expect(0)
     shop.expect_each_once()
@@ -232,3 +235,19 @@ def test_a_table_altered_meanwhile_is_not_overwritten(shop):
     if outcome.code != 0:  # else the snapshot was swapped in before the ALTER
         assert outcome.code == 75 and "snapshot-target-changed" in outcome.stderr, outcome
         shop.expect_tidy()
+
+
+def test_a_killed_load_goes_on_where_it_was(shop):
+    shop.produce(40000)
+    crashed = shop.full("--batch-rows", "5000", env={"SLUICE_CRASH_AT": "landed:3"})
+    assert crashed.code == 137 and len(shop.side_tables()) == 1
+    shadow = shop.side_tables()
+    began = int(shop.clickhouse.query(f"SELECT count() FROM {shop.database}.{shadow[0]}"))
+    assert 0 < began < 40000
+    shop.produce(10)  # written after the snapshot began: not of it
+    outcome = shop.full("-o", "json").expect(0)
+    assert "snapshot-resumed" in outcome.stderr
+    assert outcome.json["totals"]["inserted"] < 40000
+    assert shop.sync()["totals"]["inserted"] == 10
+    shop.expect_each_once()
+    shop.expect_tidy()
