@@ -35,8 +35,8 @@ TEST(GroupView, SeesWhereAGroupStandsWithoutJoiningIt) {
   EXPECT_EQ(committed->at({0}).metadata, "note");
 
   // Of partition 2 nothing follows; that is no unknown.
-  const auto times = view->first_times(
-      "orders", {{{0}, Offset{4}}, {{1}, Offset{0}}, {{2}, Offset{0}}}, patience);
+  const auto times =
+      view->first_times("orders", {{{0}, Offset{4}}, {{1}, Offset{0}}, {{2}, Offset{0}}}, patience);
   ASSERT_EQ(times.size(), 3u);
   EXPECT_LE(*times.at({0}), produced);
   EXPECT_GT(*times.at({0}), produced - std::chrono::minutes(1));
