@@ -65,13 +65,13 @@ int show_help(const Invocation& invocation, const OutputSettings& output,
 }
 
 int show_version(const OutputSettings& output, const Environment& environment) {
-  const bool json = output.format != OutputFormat::text;
+  const bool json = is_json(output.format);
   return print(json ? version_json().dump() + "\n" : version_text(), output, environment);
 }
 
 int show_properties(const OutputSettings& output, const Environment& environment) {
   const auto names = kafka::property_names();
-  if (output.format == OutputFormat::text)
+  if (!is_json(output.format))
     return print(join(names, "\n") + "\n", output, environment);
   return print(nlohmann::ordered_json(names).dump() + "\n", output, environment);
 }
@@ -97,7 +97,7 @@ int run_app(const std::vector<std::string>& arguments, const Environment& enviro
   if (invocation->flags.has("help") || invocation->command == "help") {
     return show_help(*invocation, output, environment);
   }
-  set_bug_report_json(output.format != OutputFormat::text);
+  set_bug_report_json(is_json(output.format));
   const bool shows_version = invocation->flags.has("version") || invocation->command == "version";
   const bool runs = command != nullptr && command->run != nullptr;
   if (runs && !shows_version && !asks_for_properties(invocation->flags)) {

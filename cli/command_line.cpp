@@ -10,15 +10,19 @@
 #include "cli/commands.hpp"
 #include "cli/suggest.hpp"
 #include "cli/text.hpp"
+#include "cli/units.hpp"
 
 namespace sluice::cli {
 namespace {
 
 /// Commands the design has and this version has not.
 bool is_later_command(std::string_view name) {
-  static const std::vector<std::string> names{"status", "init", "completion", "man"};
+  static const std::vector<std::string> names{"init", "completion", "man"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
+
+/// What an optional duration is without its value.
+constexpr std::string_view optional_default = "2s";
 
 Error usage_error(std::string message, std::string fix) {
   return {Errc::usage, "usage", std::move(message), std::move(fix)};
@@ -29,13 +33,18 @@ struct BoundFlag {
   CLI::Option* option = nullptr;
 };
 
+/// [DURATION]: a flag that may stand without its value.
+bool is_optional(const Flag& flag) { return flag.value.starts_with('['); }
+
 BoundFlag bind(CLI::App& app, const Flag& flag) {
   std::string names = "--" + std::string(flag.name);
   if (flag.short_name != 0) names += std::string(",-") + flag.short_name;
   if (flag.value.empty()) return {&flag, app.add_flag(names)->disable_flag_override()};
   const CLI::callback_t accept_all = [](const CLI::results_t&) { return true; };
   CLI::Option* option = app.add_option(names, accept_all);
-  option->type_size(1)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  option->type_size(1)
+      ->expected(is_optional(flag) ? 0 : 1, 1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   return {&flag, option};
 }
 
@@ -118,14 +127,21 @@ Result<void> check_leftovers(const CLI::App& app, std::string_view command) {
   return {};
 }
 
-void collect(const std::vector<BoundFlag>& bound, FlagValues& flags) {
+void collect(const std::vector<BoundFlag>& bound, Invocation& invocation) {
+  FlagValues& flags = invocation.flags;
   for (const auto& [flag, option] : bound) {
     const Origin origin = Origin::flag("--" + std::string(flag->name));
     if (flag->value.empty()) {
       for (size_t count = 0; count < option->count(); ++count)
         flags.add(flag->name, "true", origin);
     } else {
-      for (const std::string& value : option->results()) flags.add(flag->name, value, origin);
+      for (const std::string& value : option->results()) {
+        // What stands behind such a flag may as well be a pipeline.
+        const bool other = is_optional(*flag) && !parse_duration(value);
+        const bool alone = value.empty() || value == "true";
+        if (other && !alone) invocation.arguments.push_back(value);
+        flags.add(flag->name, other ? std::string(optional_default) : value, origin);
+      }
     }
   }
 }
@@ -164,7 +180,7 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& arguments)
   const auto parsed = app.get_subcommands();
   if (!parsed.empty()) invocation.command = parsed.front()->get_name();
   invocation.arguments = positionals;
-  collect(bound, invocation.flags);
+  collect(bound, invocation);
   TRY(check_leftovers(app, invocation.command));
   return invocation;
 }

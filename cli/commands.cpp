@@ -8,6 +8,7 @@
 #include "cli/cmd_check.hpp"
 #include "cli/cmd_rejects.hpp"
 #include "cli/cmd_run.hpp"
+#include "cli/cmd_status.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -76,12 +77,32 @@ with its first topic, partition, offset and time. Only records that the pipeline
 rejected are replayed. Exit 0: all are in the table; 3: some were rejected again.
 )";
 
+constexpr std::string_view status_help =
+    R"(Tells how far each pipeline is. Takes no part: it joins no group and changes nothing.
+
+Usage: sluice status [PIPELINE...] [FLAGS]
+       sluice status -b BROKERS -t TOPIC [--group NAME]
+       sluice status --ask 127.0.0.1:9464 [PIPELINE...]
+
+Nothing of sluice has to run: what it says comes from Kafka, and whether ClickHouse answers from
+there. LAG is records between the group's committed offset and the end, BEHIND the age of the oldest
+of them, RATE records a second while it looked, REJECTED what was written to the pipeline's reject
+topic within 24 hours. What is not known is ? (JSON: null), never 0.
+
+States: running, idle, catching_up (more than a batch behind), stalled (nothing inserted for minutes
+although records wait), failing (and ClickHouse does not answer), stopped (no process reads as the
+group), never_run. Exit 0: healthy; 4: stalled, failing, or a threshold is not met; 75, 77, 78: it
+could not be found out.
+)";
+
 constexpr std::array commands_table{
     Command{"sync", for_sync, "copy everything up to now, then exit", sync_help, true,
             run_sync_command},
     Command{"tail", for_tail, "keep copying until told to stop", tail_help, true, run_tail_command},
     Command{"backfill", for_backfill, "copy a past range again, beside the live group",
             backfill_help, true, run_backfill_command},
+    Command{"status", for_status, "lag, rate and health of each pipeline", status_help, true,
+            run_status_command},
     Command{"check", for_check, "validate the configuration (--online: and the tables)", check_help,
             true, run_check_command},
     Command{"rejects", for_rejects, "list rejected records, or send them through again",

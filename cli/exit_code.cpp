@@ -12,7 +12,8 @@ namespace {
 constexpr std::array worst_first{
     exit_code::internal,    exit_code::config,      exit_code::no_permission, exit_code::data,
     exit_code::io,          exit_code::unavailable, exit_code::failed,        exit_code::terminated,
-    exit_code::interrupted, exit_code::limit,       exit_code::rejected,      exit_code::ok};
+    exit_code::interrupted, exit_code::unhealthy,   exit_code::limit,         exit_code::rejected,
+    exit_code::ok};
 
 size_t rank(int code) {
   const auto found = std::find(worst_first.begin(), worst_first.end(), code);
@@ -77,6 +78,8 @@ std::string_view exit_reason(int code) {
       return "usage";
     case exit_code::rejected:
       return "rejected";
+    case exit_code::unhealthy:
+      return "unhealthy";
     case exit_code::limit:
       return "limit";
     case exit_code::data:

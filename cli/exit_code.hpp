@@ -15,6 +15,7 @@ inline constexpr int ok = 0;
 inline constexpr int failed = 1;
 inline constexpr int usage = 2;
 inline constexpr int rejected = 3;
+inline constexpr int unhealthy = 4;
 inline constexpr int limit = 5;
 inline constexpr int data = 65;
 inline constexpr int internal = 70;

@@ -28,7 +28,7 @@ int tell(const std::string& text, const nlohmann::ordered_json& document,
   for (const Error& error : errors) {
     if (output.annotations) screen.write(github_annotation("error", error.slug, error.message));
   }
-  if (output.format != OutputFormat::text) {
+  if (is_json(output.format)) {
     Output out;
     out.write(document.dump() + "\n");
   }

@@ -20,16 +20,19 @@ constexpr std::string_view again = "Replay and plan";
 constexpr std::string_view snapshot = "Snapshots";
 constexpr std::string_view errors = "Rejects, retries and limits";
 
+constexpr std::string_view healthy = "When it is healthy (else exit 4)";
+
 constexpr CommandSet runs_or_replays = for_runs | for_rejects;
+constexpr CommandSet reads_pipelines = runs_or_replays | for_status;
 
 constexpr auto flags_table = std::to_array<Flag>({
-    {"topic", 't', "NAME", "topic to read; needs --table", runs_or_replays, adhoc},
-    {"table", 0, "DB.TABLE", "table to write", runs_or_replays, adhoc},
+    {"topic", 't', "NAME", "topic to read; needs --table (not for status)", reads_pipelines, adhoc},
+    {"table", 0, "DB.TABLE", "table to write", reads_pipelines, adhoc},
     {"format", 0, "FORMAT", "json (default), or raw: the whole value into the only String column",
      runs_or_replays, adhoc},
-    {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", runs_or_replays, adhoc},
-    {"reject-topic", 0, "NAME", "topic that rejected records go to", runs_or_replays, adhoc},
-    {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", runs_or_replays,
+    {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", reads_pipelines, adhoc},
+    {"reject-topic", 0, "NAME", "topic that rejected records go to", reads_pipelines, adhoc},
+    {"reject-file", 0, "FILE", "JSON lines file that rejected records go to", reads_pipelines,
      adhoc},
 
     {"range", 0, "RANGE", "@TIME:TIME, @-24h:end, OFFSET:OFFSET or start:end, the end not in it",
@@ -102,6 +105,19 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"replay", 0, "", "send all of them through the pipeline again", for_rejects, again, false},
     {"dry-run", 'n', "", "say what would be done", for_rejects | for_backfill, again, false},
 
+    {"max-lag", 0, "COUNT", "records that may wait", for_status, healthy, false},
+    {"max-lag-seconds", 0, "COUNT", "age of the oldest waiting record", for_status, healthy, false},
+    {"max-age", 0, "DURATION", "time since the last insert", for_status, healthy, false},
+    {"max-rejects", 0, "COUNT", "records rejected within 24 hours", for_status, healthy, false},
+    {"wait", 0, "DURATION", "wait at most so long until it is healthy", for_status, healthy, false},
+    {"partitions", 'p', "", "a row for each partition", for_status, shown, false},
+    {"watch", 'w', "[DURATION]", "look again and again, so long apart (default 2s)", for_status,
+     shown, false},
+    {"timeout", 0, "DURATION", "one look takes no longer, whatever hangs (default 10s)", for_status,
+     shown},
+    {"ask", 0, "URL|SOCKET", "ask a running tail (--metrics-listen) instead of Kafka", for_status,
+     where},
+
     {"config", 'c', "FILE", "configuration file; - is standard input, none is no file; repeatable",
      everywhere, where},
     {"brokers", 'b', "LIST", "Kafka brokers, host:port,host:port", everywhere, where},
@@ -115,8 +131,8 @@ constexpr auto flags_table = std::to_array<Flag>({
      false},
     {"memory", 0, "SIZE", "all buffers of the process (default 256MiB)", everywhere, where},
 
-    {"output", 'o', "FORMAT", "result on stdout: text, json, jsonl (default text)", everywhere,
-     shown},
+    {"output", 'o', "FORMAT", "result on stdout: text, json, jsonl; status also tsv, prometheus",
+     everywhere, shown},
     {"progress", 0, "MODE", "on stderr: auto, bar, line, json, none (default auto)", everywhere,
      shown},
     {"progress-interval", 0, "DURATION", "time between two (default 200ms for bar, else 30s)",

@@ -22,6 +22,7 @@ inline constexpr CommandSet for_tail = 1u << 1;
 inline constexpr CommandSet for_check = 1u << 2;
 inline constexpr CommandSet for_rejects = 1u << 3;
 inline constexpr CommandSet for_backfill = 1u << 4;
+inline constexpr CommandSet for_status = 1u << 5;
 inline constexpr CommandSet for_runs = for_sync | for_tail | for_backfill;
 
 /// One flag: the parser, the help, the environment and the settings all read this table.

@@ -44,6 +44,8 @@ Results on stdout (-o):
   text       a table
   json       one document, {"type":"summary",...}; after a failure it has slug, message, fix and
              pipeline too. A failure before the run begins: {"type":"exit_error",...}
+  status     {"type":"status",...} in both JSON formats; tsv: columns for awk, their names first;
+             prometheus: metrics for a textfile collector. null and ? are what is not known
   jsonl      start, progress, warning, reject, then summary; after a failure exit_error comes last
   Offsets are half-open: [from,to) holds from and does not hold to. "to" is where this run got,
   "end" what it aimed at, "committed" what the group has, "lag" is end - committed.
@@ -68,6 +70,7 @@ constexpr std::string_view exit_codes_text = R"(Exit codes:
   1      a failure that has no code of its own
   2      usage: bad flag, unknown command or pipeline
   3      finished, but some records were rejected (--rejects-ok makes it 0)
+  4      status: a pipeline is stalled or failing, or a threshold is not met
   5      stopped by --max-duration, --max-rows or --max-bytes; progress is committed
   65     a record could not be decoded or inserted, and the policy is stop
   70     internal error: a bug
@@ -77,7 +80,7 @@ constexpr std::string_view exit_codes_text = R"(Exit codes:
   78     configuration invalid; topic, table or column missing; types do not fit
   130    interrupted by SIGINT after draining; 143 by SIGTERM. The same command goes on from there
 
-With several pipelines the worst counts: 70, 78, 77, 65, 74, 75, 1, 143, 130, 5, 3, 0. The code of
+With several pipelines the worst counts: 70, 78, 77, 65, 74, 75, 1, 143, 130, 4, 5, 3, 0. The code of
 each pipeline is in the JSON.
 )";
 

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/metrics.hpp"
 
-#include <prometheus/text_serializer.h>
-
 #include <initializer_list>
 #include <optional>
-#include <sstream>
 #include <string_view>
 #include <utility>
 
+#include "cli/metrics_page.hpp"
 #include "cli/process_facts.hpp"
 #include "cli/text.hpp"
 #include "cli/version.hpp"
@@ -16,10 +14,8 @@
 namespace sluice::cli {
 namespace {
 
-using prometheus::ClientMetric;
 using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
+using Labels = MetricsPage::Labels;
 using Stage = PipelineFacts::Stage;
 
 /// One pipeline as a scrape sees it.
@@ -27,49 +23,6 @@ struct View {
   const MeteredPipeline& pipeline;
   PipelineFacts facts;
   PipelineState state;
-};
-
-/// The families of one scrape, in the order in which they were begun.
-class Page {
- public:
-  void counter(std::string name, std::string help) {
-    begin(std::move(name), std::move(help), MetricType::Counter);
-  }
-  void gauge(std::string name, std::string help) {
-    begin(std::move(name), std::move(help), MetricType::Gauge);
-  }
-  void histogram(std::string name, std::string help) {
-    begin(std::move(name), std::move(help), MetricType::Histogram);
-  }
-
-  /// A sample of the family begun last.
-  void add(Labels labels, double value) {
-    ClientMetric& metric = new_metric(std::move(labels));
-    (families_.back().type == MetricType::Counter ? metric.counter.value : metric.gauge.value) =
-        value;
-  }
-  void add(Labels labels, uint64_t value) { add(std::move(labels), static_cast<double>(value)); }
-  template <class T>
-  void add_known(Labels labels, const std::optional<T>& value) {
-    if (value) add(std::move(labels), static_cast<double>(*value));
-  }
-  void add(Labels labels, const prometheus::Histogram& histogram) {
-    new_metric(std::move(labels)).histogram = histogram.Collect().histogram;
-  }
-  [[nodiscard]] std::vector<MetricFamily> take() { return std::move(families_); }
-
- private:
-  void begin(std::string name, std::string help, MetricType type) {
-    families_.push_back({std::move(name), std::move(help), type, {}});
-  }
-  ClientMetric& new_metric(Labels labels) {
-    ClientMetric& metric = families_.back().metric.emplace_back();
-    metric.label = std::move(labels);
-    for (ClientMetric::Label& label : metric.label) label.value = valid_utf8(label.value);
-    return metric;
-  }
-
-  std::vector<MetricFamily> families_;
 };
 
 double seconds_since_epoch(int64_t milliseconds) { return static_cast<double>(milliseconds) / 1e3; }
@@ -86,7 +39,7 @@ Labels labels_of(const View& view, PartitionId partition) {
           {"partition", std::to_string(partition.value)}};
 }
 
-void add_process(Page& page) {
+void add_process(MetricsPage& page) {
   const ProcessFacts facts = process_facts();
   page.counter("process_cpu_seconds_total", "User and system CPU time spent, in seconds.");
   page.add_known({}, facts.cpu_seconds);
@@ -100,7 +53,7 @@ void add_process(Page& page) {
   page.add_known({}, facts.start_time_seconds);
 }
 
-void add_program(Page& page, const Reloads& reloads) {
+void add_program(MetricsPage& page, const Reloads& reloads) {
   page.gauge("sluice_build_info", "Version of sluice and of the libraries it runs with; always 1.");
   page.add({{"version", std::string(version_number())},
             {"revision", std::string(version_revision())},
@@ -115,7 +68,7 @@ void add_program(Page& page, const Reloads& reloads) {
   page.add({}, seconds_since_epoch(reloads.success_ms));
 }
 
-void add_pipelines(Page& page, const std::vector<View>& views) {
+void add_pipelines(MetricsPage& page, const std::vector<View>& views) {
   page.gauge("sluice_pipeline_info", "What a pipeline reads and writes; always 1.");
   for (const View& view : views) {
     const PipelineSettings& settings = view.pipeline.settings;
@@ -136,7 +89,7 @@ void add_pipelines(Page& page, const std::vector<View>& views) {
 }
 
 /// The gauges that every partition of ours has.
-void add_partitions(Page& page, const std::vector<View>& views, WallTime now) {
+void add_partitions(MetricsPage& page, const std::vector<View>& views, WallTime now) {
   const auto each = [&](auto value) {
     for (const View& view : views) {
       for (const auto& [partition, facts] : view.facts.partitions) {
@@ -161,7 +114,7 @@ void add_partitions(Page& page, const std::vector<View>& views, WallTime now) {
   each([](const PartitionFacts& facts) { return facts.start; });
 }
 
-void add_kafka(Page& page, const std::vector<View>& views) {
+void add_kafka(MetricsPage& page, const std::vector<View>& views) {
   page.counter("sluice_kafka_records_consumed_total",
                "Records read, including those read again after a partition was given back.");
   for (const View& view : views) {
@@ -198,7 +151,7 @@ void add_kafka(Page& page, const std::vector<View>& views) {
   }
 }
 
-void add_records(Page& page, const std::vector<View>& views) {
+void add_records(MetricsPage& page, const std::vector<View>& views) {
   page.counter("sluice_records_decoded_total", "Records that became rows of a block.");
   for (const View& view : views) {
     page.add(labels_of(view, "format", "json"), view.facts.decoded);
@@ -227,7 +180,7 @@ void add_records(Page& page, const std::vector<View>& views) {
   }
 }
 
-void add_batches(Page& page, const std::vector<View>& views, uint64_t memory_max) {
+void add_batches(MetricsPage& page, const std::vector<View>& views, uint64_t memory_max) {
   page.counter("sluice_batches_total",
                "Batches that ClickHouse acknowledged, by why they were cut.");
   for (const View& view : views) {
@@ -258,7 +211,7 @@ void add_batches(Page& page, const std::vector<View>& views, uint64_t memory_max
   for (const View& view : views) page.add(labels_of(view), view.facts.backpressure_seconds);
 }
 
-void add_clickhouse(Page& page, const std::vector<View>& views) {
+void add_clickhouse(MetricsPage& page, const std::vector<View>& views) {
   page.counter("sluice_clickhouse_rows_inserted_total", "Rows that ClickHouse acknowledged.");
   for (const View& view : views) {
     page.add(labels_of(view, "table", view.pipeline.settings.table.value),
@@ -302,7 +255,7 @@ void add_clickhouse(Page& page, const std::vector<View>& views) {
   }
 }
 
-void add_servers(Page& page, const std::vector<View>& views) {
+void add_servers(MetricsPage& page, const std::vector<View>& views) {
   std::map<std::string, bool> servers;
   for (const View& view : views) {
     for (const auto& [url, up] : view.facts.servers) {
@@ -315,7 +268,7 @@ void add_servers(Page& page, const std::vector<View>& views) {
   for (const auto& [url, up] : servers) page.add({{"endpoint", url}}, up ? 1.0 : 0.0);
 }
 
-void add_outcome(Page& page, const std::vector<View>& views) {
+void add_outcome(MetricsPage& page, const std::vector<View>& views) {
   page.histogram("sluice_end_to_end_latency_seconds",
                  "From the record's timestamp to ClickHouse's acknowledgement; one observation for "
                  "each batch, of its oldest record.");
@@ -346,7 +299,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
         state_of(facts, pipeline.settings.batch_rows.value, now, health_.limits());
     views.push_back({pipeline, std::move(facts), state});
   }
-  Page page;
+  MetricsPage page;
   add_process(page);
   add_program(page, reloads_);
   add_pipelines(page, views);
@@ -360,10 +313,6 @@ std::vector<MetricFamily> Metrics::Collect() const {
   return page.take();
 }
 
-std::string Metrics::text() const {
-  std::ostringstream out;
-  prometheus::TextSerializer().Serialize(out, Collect());
-  return out.str();
-}
+std::string Metrics::text() const { return metrics_text(Collect()); }
 
 }  // namespace sluice::cli

@@ -70,6 +70,12 @@ void warn_about_trust(Settings& settings) {
   }
 }
 
+void check_format(OutputFormat format, Problems& problems) {
+  if (format == OutputFormat::text || is_json(format)) return;
+  problems.add(Origin::flag("--output"), "tsv and prometheus are formats of status",
+               "use text, json or jsonl");
+}
+
 /// What a run cannot do without. Asked last: a broken file explains why something is missing.
 void check_needed(const Invocation& invocation, const Settings& settings, Problems& problems) {
   if (!problems.empty()) return;
@@ -100,7 +106,8 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
     missing(Errc::config, "no Kafka broker is named",
             "give --brokers host:port, or set brokers in [kafka]");
   }
-  if (!lists_only && settings.clickhouse.urls.value.empty()) {
+  const bool needs_clickhouse = !lists_only && invocation.command != "status";
+  if (needs_clickhouse && settings.clickhouse.urls.value.empty()) {
     missing(Errc::config, "no ClickHouse server is named",
             "give --clickhouse http://host:8123/database, or set url in [clickhouse]");
   }
@@ -175,6 +182,11 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   }
   if (invocation.command == "backfill") {
     read_backfill(flags, now, settings.backfill, settings.run, problems);
+  }
+  if (invocation.command == "status") {
+    settings.status = read_status_settings(flags, settings.output.format, problems);
+  } else {
+    check_format(settings.output.format, problems);
   }
   read_pipelines(invocation, root, now, settings, problems);
   warn_about_trust(settings);

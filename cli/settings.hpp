@@ -139,7 +139,11 @@ struct RunSettings {
   bool operator==(const RunSettings&) const = default;
 };
 
-enum class OutputFormat : uint8_t { text, json, jsonl };
+enum class OutputFormat : uint8_t { text, json, jsonl, tsv, prometheus };
+[[nodiscard]] constexpr bool is_json(OutputFormat format) {
+  return format == OutputFormat::json || format == OutputFormat::jsonl;
+}
+
 enum class ProgressMode : uint8_t { automatic, bar, line, json, none };
 enum class ColorMode : uint8_t { automatic, always, never };
 enum class LogFormat : uint8_t { automatic, text, json };
@@ -186,6 +190,19 @@ struct BackfillSettings {
   std::string forget;  ///< id
 };
 
+/// What `status` is asked for.
+struct StatusSettings {
+  bool partitions = false;
+  std::optional<uint64_t> lag_max;
+  std::optional<uint64_t> lag_seconds_max;
+  std::optional<Milliseconds> age_max;  ///< of the last insert
+  std::optional<uint64_t> rejects_max;  ///< within 24 hours
+  std::optional<Milliseconds> wait;
+  std::optional<Milliseconds> watch;
+  Setting<Milliseconds> timeout{Milliseconds(10'000), {}};
+  std::string ask;  ///< URL or socket of a running tail; empty: Kafka and ClickHouse are asked
+};
+
 struct Settings {
   KafkaSettings kafka;
   ClickHouseSettings clickhouse;
@@ -193,6 +210,7 @@ struct Settings {
   RunSettings run;
   RejectsSettings rejects;
   BackfillSettings backfill;
+  StatusSettings status;
   OutputSettings output;
   std::vector<std::string> config_files;  ///< in use
   std::vector<std::string> warnings;
@@ -205,6 +223,10 @@ inline constexpr const char* system_config_folder = "/etc/sluice";
 /// configuration is reported in the format that was asked for.
 [[nodiscard]] OutputSettings read_output_settings(const FlagValues& flags,
                                                   const Environment& environment,
+                                                  Problems& problems);
+
+/// The flags of `status`, which with --ask needs no configuration.
+[[nodiscard]] StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format,
                                                   Problems& problems);
 
 /// Reads everything. What is wrong is in `problems`, all of it; then the result must not be used.

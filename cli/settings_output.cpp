@@ -68,10 +68,13 @@ OutputSettings read_output_settings(const FlagValues& flags, const Environment& 
   const ConfigValue table = flags_as_table(flags);
   TableReader reader(table, "", problems);
   Setting<OutputFormat> format{out.format, {}};
-  reader.choice<OutputFormat>(
-      "output",
-      {{"text", OutputFormat::text}, {"json", OutputFormat::json}, {"jsonl", OutputFormat::jsonl}},
-      format);
+  reader.choice<OutputFormat>("output",
+                              {{"text", OutputFormat::text},
+                               {"json", OutputFormat::json},
+                               {"jsonl", OutputFormat::jsonl},
+                               {"tsv", OutputFormat::tsv},
+                               {"prometheus", OutputFormat::prometheus}},
+                              format);
   out.format = format.value;
   Setting<ProgressMode> progress{out.progress, {}};
   reader.choice<ProgressMode>("progress",

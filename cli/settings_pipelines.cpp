@@ -157,20 +157,22 @@ void read_configured(const Reading& reading, const ConfigValue& root, Settings& 
   select(reading.invocation.arguments, all, out, problems);
 }
 
-/// `rejects` without a configuration needs no table to list: the place is enough, and the group
-/// where one place holds the rejects of several.
-bool reads_rejects_only(const Invocation& invocation) {
+/// Without a configuration `status` needs no table, and `rejects` none to list: the place is
+/// enough, and the group where one place holds the rejects of several.
+bool needs_no_table(const Invocation& invocation) {
   const FlagValues& flags = invocation.flags;
+  if (invocation.command == "status") return flags.has("topic");
   return invocation.command == "rejects" && !flags.has("replay") &&
          (flags.has("reject-topic") || flags.has("reject-file"));
 }
 
-PipelineSettings rejects_only(const FlagValues& flags) {
+PipelineSettings without_table(const FlagValues& flags) {
   PipelineSettings out;
   const auto value = [&](const char* flag) {
     return flags.last(flag).value_or(Setting<std::string>{});
   };
   out.topic = value("topic");
+  out.table = value("table");
   out.group = value("group");
   out.name = out.topic.value;
   if (out.group.value.empty() && !out.name.empty()) out.group.value = "sluice-" + out.name;
@@ -193,8 +195,8 @@ void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) 
   if (invocation.flags.has("reject-topic") && invocation.flags.has("reject-file")) {
     problems.add(Origin::flag("--reject-file"), "excludes --reject-topic", "leave one of them out");
   }
-  if (reads_rejects_only(invocation)) {
-    return out.pipelines.push_back(rejects_only(invocation.flags));
+  if (needs_no_table(invocation)) {
+    return out.pipelines.push_back(without_table(invocation.flags));
   }
   out.pipelines.push_back(read_one(topic->value, topic->origin, table, "defaults", reading));
 }
@@ -204,7 +206,7 @@ void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) 
 void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,
                     Settings& out, Problems& problems) {
   const Reading reading{invocation, out.clickhouse.database.value, now, problems};
-  if (invocation.flags.has("topic") || reads_rejects_only(invocation)) {
+  if (invocation.flags.has("topic") || needs_no_table(invocation)) {
     return read_adhoc(reading, root, out);
   }
   for (const PipelineFlag& flag : adhoc_flags) {

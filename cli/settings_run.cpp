@@ -139,6 +139,40 @@ void read_backfill(const FlagValues& flags, WallTime now, BackfillSettings& out,
   out.dry_run = flags.has("dry-run");
 }
 
+StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format,
+                                    Problems& problems) {
+  StatusSettings out;
+  const ConfigValue table = flags_as_table(flags);
+  TableReader reader(table, "", problems);
+  const auto count = [&](std::string_view flag, std::optional<uint64_t>& to) {
+    Setting<uint64_t> setting;
+    reader.count(flag, 0, UINT64_MAX, setting);
+    if (setting.origin.kind != Origin::Kind::built_in) to = setting.value;
+  };
+  const auto duration = [&](std::string_view flag, std::optional<Milliseconds>& to) {
+    Setting<Milliseconds> setting;
+    reader.duration(flag, setting);
+    if (setting.origin.kind != Origin::Kind::built_in) to = setting.value;
+  };
+  out.partitions = flags.has("partitions");
+  count("max-lag", out.lag_max);
+  count("max-lag-seconds", out.lag_seconds_max);
+  count("max-rejects", out.rejects_max);
+  duration("max-age", out.age_max);
+  duration("wait", out.wait);
+  duration("watch", out.watch);
+  reader.duration("timeout", out.timeout);
+  if (const auto ask = flags.last("ask")) out.ask = ask->value;
+  if (out.watch && out.wait) {
+    problems.add(Origin::flag("--wait"), "excludes --watch", "leave one of them out");
+  }
+  if (out.watch && format == OutputFormat::json) {
+    problems.add(Origin::flag("--watch"), "prints many documents, and -o json is one",
+                 "use -o jsonl: one document a line");
+  }
+  return out;
+}
+
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems) {
   const FlagValues& flags = invocation.flags;
   const ConfigValue table = flags_as_table(flags);

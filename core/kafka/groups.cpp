@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "core/kafka/errors.hpp"
-#include "core/kafka/lookups.hpp"
+#include "core/kafka/group_view.hpp"
 #include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
@@ -208,23 +208,13 @@ Result<GroupDescription> GroupAdmin::describe(const std::string& group, Millisec
   return description;
 }
 
-// A consumer of the group that never subscribes, so never joins: it gets the metadata, too.
 Result<std::map<PartitionId, Committed>> GroupAdmin::offsets(const std::string& group,
                                                              const std::string& topic,
                                                              Milliseconds timeout) {
   const TimePoint deadline = now() + timeout;
-  const Place place{.topic = topic, .group = group};
-  Conf conf = TRY(make_conf(cluster_, Role::consumer, {},
-                            {{"group.id", group},
-                             {"enable.auto.commit", "false"},
-                             {"isolation.level", "read_committed"}}));
-  const auto reader = TRY(Client::open(Role::consumer, std::move(conf), cluster_, {}));
-  auto partitions = Lookups(*reader, place, until(deadline)).partitions();
-  Result<std::map<PartitionId, Committed>> committed =
-      partitions ? Lookups(*reader, place, until(deadline)).committed(*partitions)
-                 : Result<std::map<PartitionId, Committed>>(partitions.error());
-  reader->destroy(destroy_max);
-  return committed;
+  GroupView view = TRY(GroupView::open(cluster_, group));
+  const auto partitions = TRY(view.partitions(topic, timeout));
+  return view.committed(topic, partitions, until(deadline));
 }
 
 Result<void> GroupAdmin::set_offsets(const std::string& group, const std::string& topic,
