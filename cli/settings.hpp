@@ -82,6 +82,7 @@ struct RangeRun {
 struct PipelineSettings {
   std::string name;
   Origin origin;  ///< of the pipeline's table in a file, or of --topic
+  Setting<std::vector<std::string>> tags;  ///< words to select it by
   Setting<bool> disabled;
   Setting<std::string> topic;
   Setting<std::string> table;  ///< "db.table", the database filled in
@@ -112,6 +113,9 @@ struct PipelineSettings {
   bool operator==(const PipelineSettings&) const = default;
 };
 
+/// What a sync does about a pipeline that another sync of this machine has at hand.
+enum class IfRunning : uint8_t { fail, skip, wait };
+
 /// What holds for the run as a whole.
 struct RunSettings {
   bool continuous = false;  ///< tail
@@ -131,6 +135,9 @@ struct RunSettings {
   bool allow_empty = false;
   bool allow_shrink = false;
   bool allow_views = false;
+  /// Nothing: others are let run beside it, as every command but sync does.
+  std::optional<IfRunning> if_running;
+  std::string lock_folder;
   bool stats = false;
   int no_data_exit_code = 0;
   std::vector<std::string> times_read;  ///< "--until 2026-11-21 is 2026-11-21T00:00:00Z"
@@ -154,6 +161,8 @@ struct OutputSettings {
   std::string log_file;
   std::optional<ListenAddress> metrics_listen;
   bool quiet = false;
+  bool yes = false;       ///< answers every question
+  bool no_input = false;  ///< nobody is asked
   int verbosity = 0;  ///< 0 … 3
   bool annotations = false;
 };
@@ -184,6 +193,13 @@ struct BackfillSettings {
   std::string forget;  ///< id
 };
 
+/// What `init` is asked for.
+struct InitSettings {
+  Setting<uint64_t> sample{1000, {}};
+  bool ddl_only = false;
+  bool create = false;
+};
+
 struct Settings {
   KafkaSettings kafka;
   ClickHouseSettings clickhouse;
@@ -191,6 +207,7 @@ struct Settings {
   RunSettings run;
   RejectsSettings rejects;
   BackfillSettings backfill;
+  InitSettings init;
   OutputSettings output;
   std::vector<std::string> config_files;  ///< in use
   std::vector<std::string> warnings;
@@ -204,6 +221,12 @@ inline constexpr const char* system_config_folder = "/etc/sluice";
 [[nodiscard]] OutputSettings read_output_settings(const FlagValues& flags,
                                                   const Environment& environment,
                                                   Problems& problems);
+
+/// Names of the pipelines in the configuration, in its order; what cannot be read has none. Fast,
+/// and standard input is left alone: shells ask it while a line is typed.
+[[nodiscard]] std::vector<std::string> configured_pipelines(const FlagValues& flags,
+                                                            const Environment& environment,
+                                                            const std::string& system_folder);
 
 /// Reads everything. What is wrong is in `problems`, all of it; then the result must not be used.
 /// `flags` must already have what the environment says (add_environment_flags).
