@@ -51,14 +51,17 @@ OutputSettings guess_output(const std::vector<std::string>& arguments,
 
 int show_help(const Invocation& invocation, const OutputSettings& output,
               const Environment& environment) {
-  const bool asked_by_flag = invocation.flags.has("help");
-  const std::string topic = asked_by_flag                  ? invocation.command
+  const auto flag = invocation.flags.last("help");
+  if (flag && flag->value == short_help_value) {
+    return print(short_help(find_command(invocation.command)), output, environment);
+  }
+  const std::string topic = flag                           ? invocation.command
                             : invocation.arguments.empty() ? ""
                                                            : invocation.arguments.front();
   if (topic.empty()) return print(help_text(), output, environment);
   if (const auto text = help_text(topic)) return print(*text, output, environment);
-  std::string hint = did_you_mean(topic, help_topics());
-  if (hint.empty()) hint = "there is help on: " + join(help_topics(), ", ");
+  std::string hint = did_you_mean(topic, help_words());
+  if (hint.empty()) hint = "there is help on: " + join(help_words(), ", ");
   return fail(Error{Errc::usage, "usage",
                     fmt::format("there is no help on '{}'", escape_control(topic, 64)), hint},
               output, environment);

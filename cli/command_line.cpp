@@ -17,7 +17,7 @@ namespace {
 
 /// Commands the design has and this version has not.
 bool is_later_command(std::string_view name) {
-  static const std::vector<std::string> names{"init", "completion", "man"};
+  static const std::vector<std::string> names{"init"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -31,10 +31,16 @@ Error usage_error(std::string message, std::string fix) {
 struct BoundFlag {
   const Flag* flag = nullptr;
   CLI::Option* option = nullptr;
+  std::string_view switch_value = "true";  ///< what a switch is worth when given
 };
 
 /// [DURATION]: a flag that may stand without its value.
 bool is_optional(const Flag& flag) { return flag.value.starts_with('['); }
+/// -h and --help are one flag with two values.
+void bind_help(CLI::App& app, const Flag& flag, std::vector<BoundFlag>& bound) {
+  bound.push_back({&flag, app.add_flag("-h")->disable_flag_override(), short_help_value});
+  bound.push_back({&flag, app.add_flag("--help")->disable_flag_override()});
+}
 
 BoundFlag bind(CLI::App& app, const Flag& flag) {
   std::string names = "--" + std::string(flag.name);
@@ -129,11 +135,11 @@ Result<void> check_leftovers(const CLI::App& app, std::string_view command) {
 
 void collect(const std::vector<BoundFlag>& bound, Invocation& invocation) {
   FlagValues& flags = invocation.flags;
-  for (const auto& [flag, option] : bound) {
+  for (const auto& [flag, option, switch_value] : bound) {
     const Origin origin = Origin::flag("--" + std::string(flag->name));
     if (flag->value.empty()) {
       for (size_t count = 0; count < option->count(); ++count)
-        flags.add(flag->name, "true", origin);
+        flags.add(flag->name, std::string(switch_value), origin);
     } else {
       for (const std::string& value : option->results()) {
         // What stands behind such a flag may as well be a pipeline.
@@ -167,7 +173,12 @@ Result<Invocation> parse_command_line(const std::vector<std::string>& arguments)
     }
   }
   for (const Flag& flag : all_flags()) {
-    if (flag.commands == everywhere) bound.push_back(bind(app, flag));
+    if (flag.commands != everywhere) continue;
+    if (flag.name == "help") {
+      bind_help(app, flag, bound);
+    } else {
+      bound.push_back(bind(app, flag));
+    }
   }
 
   Invocation invocation;

@@ -6,9 +6,14 @@
 
 #include "cli/cmd_backfill.hpp"
 #include "cli/cmd_check.hpp"
+#include "cli/cmd_completion.hpp"
+#include "cli/cmd_man.hpp"
 #include "cli/cmd_rejects.hpp"
 #include "cli/cmd_run.hpp"
 #include "cli/cmd_status.hpp"
+#include "cli/completion.hpp"
+#include "cli/help.hpp"
+#include "cli/manual.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -18,8 +23,18 @@ constexpr std::string_view sync_help =
 
 Usage: sluice sync [PIPELINE...] [FLAGS]
 
-PIPELINE is a name or a glob; none means all that are enabled. With --topic there is one pipeline
-and no configuration is needed. READ = INSERTED + REJECTED + SKIPPED, always.
+PIPELINE is a name, a glob, or tag:NAME; none means all that are enabled. With --topic there is one
+pipeline and no configuration is needed. READ = INSERTED + REJECTED + SKIPPED, always.
+)";
+
+constexpr std::string_view sync_examples =
+    R"(  sluice sync                   every pipeline of ./sluice.toml
+  sluice sync orders 'web*'     some of them
+  sluice sync tag:hourly -q     those with a tag; silent unless something is wrong
+  sluice sync -b localhost:9092 --clickhouse http://localhost:8123 -t orders --table shop.orders
+                                without a configuration
+  sluice sync --max-duration 50m --if-running skip
+                                from cron, once an hour
 )";
 
 constexpr std::string_view tail_help = R"(Copies topics and goes on until it is told to stop.
@@ -29,6 +44,14 @@ Usage: sluice tail [PIPELINE...] [FLAGS]
 Starts at the group's committed offsets, else at the pipeline's start (earliest; --from end for new
 records only). SIGTERM and SIGINT finish what is in flight, commit and exit 0; SIGHUP reads the
 configuration and secrets again and opens the log file anew.
+)";
+
+constexpr std::string_view tail_examples =
+    R"(  sluice tail                   every pipeline of ./sluice.toml, until it is told to stop
+  sluice tail orders --from end
+                                new records only
+  sluice tail --metrics-listen 127.0.0.1:9464
+                                with /metrics, /healthz, /readyz and /status
 )";
 
 constexpr std::string_view backfill_help =
@@ -46,6 +69,15 @@ else it needs -y.
 Rows of the range may be in the table already: with columns _partition and _offset that is known,
 else it is not. --duplicates refuse stops when they are or may be there, allow inserts anyway,
 replace deletes exactly those rows first.
+)";
+
+constexpr std::string_view backfill_examples =
+    R"(  sluice backfill orders --range '@2024-05-01:2024-05-08' -n
+                                what a week of May would be
+  sluice backfill orders --from -24h --duplicates replace -y
+                                the last day again, its rows deleted first
+  sluice backfill orders --list
+                                what was started, and how far it is
 )";
 
 constexpr std::string_view check_help =
@@ -95,21 +127,79 @@ group), never_run. Exit 0: healthy; 4: stalled, failing, or a threshold is not m
 could not be found out.
 )";
 
+constexpr std::string_view status_examples =
+    R"(  sluice status                 how far every pipeline is
+  sluice status orders -p       each partition of one
+  sluice status --max-lag 10000 --wait 5m
+                                a gate for scripts: 4 when it is not so within 5 minutes
+)";
+
+constexpr std::string_view rejects_examples =
+    R"(  sluice rejects orders         what was rejected, where it was, and why
+  sluice rejects orders --since -24h -o json
+                                the same of the last day, for a script
+  sluice rejects orders --replay
+                                again, after the table or the program was mended
+)";
+
+constexpr std::string_view completion_help =
+    R"(Prints the script that completes sluice's command lines in a shell.
+
+Usage: sluice completion bash|zsh|fish
+       sluice completion pipelines
+
+The second form prints the names of the configuration's pipelines, one a line, and nothing when it
+cannot be read: the scripts ask for them.
+)";
+
+constexpr std::string_view completion_examples =
+    R"(  source <(sluice completion bash)
+                                in ~/.bashrc
+  sluice completion zsh > "${fpath[1]}/_sluice"
+                                once, for zsh
+  sluice completion fish > ~/.config/fish/completions/sluice.fish
+                                once, for fish
+)";
+
+constexpr std::string_view man_help =
+    R"(Opens a manual page, or prints it in roff when stdout is not a terminal.
+
+Usage: sluice man [COMMAND|sluice.toml]
+)";
+
+constexpr std::string_view man_examples =
+    R"(  sluice man                    sluice(1)
+  sluice man sync               sluice-sync(1)
+  sluice man sluice.toml        every key of the configuration
+)";
+
+std::vector<std::string> man_words() {
+  std::vector<std::string> words;
+  for (const ManualPage& page : manual_pages()) {
+    if (!page.topic.empty()) words.push_back(page.topic);
+  }
+  return words;
+}
+
 constexpr std::array commands_table{
     Command{"sync", for_sync, "copy everything up to now, then exit", sync_help, true,
-            run_sync_command},
-    Command{"tail", for_tail, "keep copying until told to stop", tail_help, true, run_tail_command},
+            run_sync_command, sync_examples},
+    Command{"tail", for_tail, "keep copying until told to stop", tail_help, true, run_tail_command,
+            tail_examples},
     Command{"backfill", for_backfill, "copy a past range again, beside the live group",
-            backfill_help, true, run_backfill_command},
+            backfill_help, true, run_backfill_command, backfill_examples},
     Command{"status", for_status, "lag, rate and health of each pipeline", status_help, true,
-            run_status_command},
+            run_status_command, status_examples},
     Command{"check", for_check, "validate the configuration (--online: and the tables)", check_help,
             true, run_check_command},
     Command{"rejects", for_rejects, "list rejected records, or send them through again",
-            rejects_help, true, run_rejects_command},
+            rejects_help, true, run_rejects_command, rejects_examples},
+    Command{"completion", 0, "print a shell's completion script: bash, zsh, fish", completion_help,
+            true, run_completion_command, completion_examples, completion_shells},
+    Command{"man", 0, "open a manual page", man_help, true, run_man_command, man_examples,
+            man_words},
     Command{"version", 0, "show the versions of sluice and its libraries", "", false, nullptr},
-    Command{"help", 0, "show help: sluice help sync, check, formats, exit-codes, errors", "", true,
-            nullptr},
+    Command{"help", 0, "show help on a command or a topic", "", true, nullptr, {}, help_words},
 };
 
 }  // namespace

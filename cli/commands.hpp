@@ -22,6 +22,10 @@ struct Command {
   /// Does it and returns the exit code; null for version and help, which the app does itself.
   int (*run)(const Invocation& invocation, const Environment& environment,
              Problems problems) = nullptr;
+  /// Command lines and what they do, as "  sluice sync    everything\n"; may be empty.
+  std::string_view examples = {};
+  /// What its arguments may be; null where they are pipelines.
+  std::vector<std::string> (*argument_words)() = nullptr;
 };
 
 /// Every command, in the order of the help.

@@ -15,6 +15,7 @@ constexpr std::string_view adhoc = "One pipeline without a configuration";
 constexpr std::string_view range = "What is read";
 constexpr std::string_view batches = "Batches";
 constexpr std::string_view checked = "What is checked";
+constexpr std::string_view sampled = "What is made";
 constexpr std::string_view listed = "What is listed";
 constexpr std::string_view again = "Replay and plan";
 constexpr std::string_view snapshot = "Snapshots";
@@ -26,9 +27,10 @@ constexpr CommandSet runs_or_replays = for_runs | for_rejects;
 constexpr CommandSet reads_pipelines = runs_or_replays | for_status;
 
 constexpr auto flags_table = std::to_array<Flag>({
-    {"topic", 't', "NAME", "topic to read; needs --table (not for status)", reads_pipelines, adhoc},
-    {"table", 0, "DB.TABLE", "table to write", reads_pipelines, adhoc},
-    {"format", 0, "FORMAT", "json (default), or raw: the whole value into the only String column",
+    {"topic", 't', "NAME", "topic to read; needs --table (not for status)",
+     reads_pipelines | for_init, adhoc},
+    {"table", 0, "DB.TABLE", "table to write", reads_pipelines | for_init, adhoc},
+    {"format", 0, "json|raw", "json (default), or raw: the whole value into the only String column",
      runs_or_replays, adhoc},
     {"group", 0, "NAME", "consumer group (default: sluice-TOPIC)", reads_pipelines, adhoc},
     {"reject-topic", 0, "NAME", "topic that rejected records go to", reads_pipelines, adhoc},
@@ -84,6 +86,10 @@ constexpr auto flags_table = std::to_array<Flag>({
      errors},
     {"no-data-exit-code", 0, "CODE", "exit with this instead of 0 when nothing was there", for_sync,
      errors},
+    {"if-running", 0, "fail|skip|wait",
+     "when a sync of the pipeline runs already on this machine: exit 75 (default), pass it over "
+     "with a warning, or wait",
+     for_sync, errors},
     {"on-gap", 0, "stop|continue", "what to do when offsets are gone before they were read",
      for_runs, errors},
     {"exit-on-idle", 0, "DURATION", "exit 0 after so long with everything read and committed",
@@ -98,6 +104,17 @@ constexpr auto flags_table = std::to_array<Flag>({
 
     {"online", 0, "", "also ask ClickHouse: tables, grants, and how rows go into them", for_check,
      checked, false},
+
+    {"strict", 0, "", "warnings are errors (exit 78)", for_check, checked, false},
+    {"show", 0, "", "print the configuration in force instead; secrets stay references", for_check,
+     checked, false},
+    {"show-origin", 0, "", "the same, and where each value comes from", for_check, checked, false},
+    {"report", 0, "", "print what a bug report needs instead", for_check, checked, false},
+
+    {"sample", 0, "COUNT", "look at so many of the newest records (default 1000)", for_init,
+     sampled, false},
+    {"ddl-only", 0, "", "print only the CREATE TABLE", for_init, sampled, false},
+    {"create", 0, "", "create the table, too, after it was shown", for_init, sampled, false},
 
     {"since", 0, "TIME", "only records rejected at that time or later", for_rejects, listed, false},
     {"limit", 0, "COUNT", "the newest so many (default 100)", for_rejects, listed, false},
@@ -131,18 +148,17 @@ constexpr auto flags_table = std::to_array<Flag>({
      false},
     {"memory", 0, "SIZE", "all buffers of the process (default 256MiB)", everywhere, where},
 
-    {"output", 'o', "FORMAT", "result on stdout: text, json, jsonl; status also tsv, prometheus",
+    {"output", 'o', "text|json|jsonl", "form of the result on stdout; status also tsv, prometheus",
      everywhere, shown},
-    {"progress", 0, "MODE", "on stderr: auto, bar, line, json, none (default auto)", everywhere,
-     shown},
+    {"progress", 0, "auto|bar|line|json|none", "on stderr (default auto)", everywhere, shown},
     {"progress-interval", 0, "DURATION", "time between two (default 200ms for bar, else 30s)",
      everywhere, shown},
     {"summary-file", 0, "FILE", "also write the result: .json, .prom or .md; repeatable",
      everywhere, shown},
-    {"color", 0, "WHEN", "auto, always, never (default auto)", everywhere, shown},
+    {"color", 0, "auto|always|never", "colours (default auto)", everywhere, shown},
     {"quiet", 'q', "", "errors only", everywhere, shown},
     {"verbose", 'v', "", "more: -v every insert, -vv librdkafka too", everywhere, shown, false},
-    {"log-format", 0, "FORMAT", "auto, text, json (default auto)", everywhere, shown},
+    {"log-format", 0, "auto|text|json", "form of the log (default auto)", everywhere, shown},
     {"log-file", 0, "FILE", "log there instead of stderr; opened again on SIGHUP", everywhere,
      shown},
     {"metrics-listen", 0, "ADDRESS",

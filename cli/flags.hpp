@@ -23,6 +23,7 @@ inline constexpr CommandSet for_check = 1u << 2;
 inline constexpr CommandSet for_rejects = 1u << 3;
 inline constexpr CommandSet for_backfill = 1u << 4;
 inline constexpr CommandSet for_status = 1u << 5;
+inline constexpr CommandSet for_init = 1u << 6;
 inline constexpr CommandSet for_runs = for_sync | for_tail | for_backfill;
 
 /// One flag: the parser, the help, the environment and the settings all read this table.
@@ -53,6 +54,9 @@ class FlagValues {
  private:
   std::map<std::string, std::vector<Setting<std::string>>, std::less<>> values_;
 };
+
+/// The value of the flag "help" when it was given as -h.
+inline constexpr std::string_view short_help_value = "short";
 
 /// Adds what the environment says about the flags of a command that are not on the command line.
 void add_environment_flags(const Environment& environment, CommandSet command, FlagValues& flags,

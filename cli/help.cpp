@@ -5,89 +5,39 @@
 
 #include <algorithm>
 
-#include "cli/commands.hpp"
 #include "cli/flags.hpp"
+#include "cli/text.hpp"
 
 namespace sluice::cli {
 namespace {
 
 constexpr size_t flag_columns = 35;
 constexpr size_t help_columns = 100;
+constexpr size_t screen_columns = 80;
 
 constexpr std::string_view overview_head = R"(sluice moves Kafka topics into ClickHouse tables.
 
 Usage: sluice [FLAGS] COMMAND [PIPELINE...] [FLAGS]
-
-Commands:
 )";
 
 constexpr std::string_view overview_examples = R"(
-A run that is typed again goes on where the last one stopped: progress lives in the consumer group.
-
   sluice sync                      every pipeline of ./sluice.toml
   sluice sync orders 'web*'        some of them
   sluice sync -b localhost:9092 --clickhouse http://localhost:8123 -t orders --table shop.orders
+
+A run that is typed again goes on where the last one stopped: progress lives in the consumer group.
 )";
 
-constexpr std::string_view overview_tail = R"(
-Flags of a command: sluice help COMMAND. Flags have variables: --batch-rows is SLUICE_BATCH_ROWS.
-)";
+constexpr std::string_view usage_word = "Usage: ";
 
-constexpr std::string_view formats_text = R"(Units:
-  duration   500ms, 30s, 10m, 2h, 1d, 1h30m
-  size       64MiB (binary), 1GB (SI), 512 (bytes)
-  count      250000, 1_000_000, 250k, 1M
-  time       2026-11-21, 2026-11-21T02:00:04Z, 2026-11-21T03:00+01:00 (UTC unless it says more),
-             1795226404 (seconds), 1795226404112 (milliseconds), -24h, now
-
-Results on stdout (-o):
-  text       a table
-  json       one document, {"type":"summary",...}; after a failure it has slug, message, fix and
-             pipeline too. A failure before the run begins: {"type":"exit_error",...}
-  status     {"type":"status",...} in both JSON formats; tsv: columns for awk, their names first;
-             prometheus: metrics for a textfile collector. null and ? are what is not known
-  jsonl      start, progress, warning, reject, then summary; after a failure exit_error comes last
-  Offsets are half-open: [from,to) holds from and does not hold to. "to" is where this run got,
-  "end" what it aimed at, "committed" what the group has, "lag" is end - committed.
-  read = inserted + rejected + skipped, in every pipeline and in the totals.
-
-Summary files (--summary-file):
-  .json      the document of -o json, one line appended for each run
-  .prom      metrics for node_exporter's textfile collector, replaced atomically
-  .md        a section appended for each run
-
-Reject files (--reject-file, reject = { file = ... }):
-  JSON lines: rejected_at, run, group, topic, partition, offset, timestamp, reason, code, column,
-  message, key, value, headers. Bytes that are not UTF-8 stand in key_base64, value_base64.
-
-Reject topics (--reject-topic, reject = { topic = ... }):
-  The record as it was; behind its own headers sluice.error.code (why), .clickhouse_code, .column,
-  .message, .topic, .partition, .offset, .timestamp, .run, .group.
-)";
-
-constexpr std::string_view exit_codes_text = R"(Exit codes:
-  0      did what was asked: caught up
-  1      a failure that has no code of its own
-  2      usage: bad flag, unknown command or pipeline
-  3      finished, but some records were rejected (--rejects-ok makes it 0)
-  4      status: a pipeline is stalled or failing, or a threshold is not met
-  5      stopped by --max-duration, --max-rows or --max-bytes; progress is committed
-  65     a record could not be decoded or inserted, and the policy is stop
-  70     internal error: a bug
-  74     a reject, log or summary file could not be written
-  75     Kafka or ClickHouse unreachable or overloaded for longer than --retry-max-time; try again
-  77     authentication, ACL or grant refused
-  78     configuration invalid; topic, table or column missing; types do not fit
-  130    interrupted by SIGINT after draining; 143 by SIGTERM. The same command goes on from there
-
-With several pipelines the worst counts: 70, 78, 77, 65, 74, 75, 1, 143, 130, 4, 5, 3, 0. The code of
-each pipeline is in the JSON.
-)";
+std::string flag_names(const Flag& flag) {
+  std::string names = fmt::format("--{}", flag.name);
+  if (flag.short_name != 0) names = fmt::format("-{}, {}", flag.short_name, names);
+  return flag.value.empty() ? names : fmt::format("{} {}", names, flag.value);
+}
 
 std::string flag_line(const Flag& flag) {
-  std::string names = flag.short_name != 0 ? fmt::format("-{}, ", flag.short_name) : "    ";
-  names += fmt::format("--{}", flag.name);
-  if (!flag.value.empty()) names += fmt::format(" {}", flag.value);
+  const std::string names = (flag.short_name == 0 ? "    " : "") + flag_names(flag);
   const std::string indent(flag_columns + 2, ' ');
   std::string out = fmt::format("  {:<{}}", names, flag_columns);
   if (names.size() + 2 > flag_columns) out = "  " + names + "\n" + indent;
@@ -103,50 +53,126 @@ std::string flag_line(const Flag& flag) {
 
 /// The flags of a command, or of all commands (null), under their headings, in the table's order.
 std::string flag_sections(const Command* command) {
-  std::vector<std::string_view> sections;
-  const auto applies = [&](const Flag& flag) {
-    return flag.commands == everywhere ||
-           (command != nullptr && (flag.commands & command->bit) != 0);
-  };
-  for (const Flag& flag : all_flags()) {
-    const bool known = std::find(sections.begin(), sections.end(), flag.section) != sections.end();
-    if (applies(flag) && !known) sections.push_back(flag.section);
-  }
   std::string out;
-  for (const std::string_view section : sections) {
-    out += fmt::format("\n{}:\n", section);
+  for (const std::string_view heading : flag_headings(command)) {
+    out += fmt::format("\n{}:\n", heading);
     for (const Flag& flag : all_flags()) {
-      if (applies(flag) && flag.section == section) out += flag_line(flag);
+      if (has_flag(command, flag) && flag.section == heading) out += flag_line(flag);
     }
   }
   return out;
 }
 
+/// Only the names of a command's own flags, as many on a line as fit.
+std::string own_flags(const Command& command) {
+  std::string out;
+  std::string line = "Flags:";
+  for (const Flag& flag : all_flags()) {
+    if (flag.commands == everywhere || !has_flag(&command, flag)) continue;
+    const std::string names = flag_names(flag);
+    if (line.size() + 2 + names.size() > screen_columns) {
+      out += line + "\n";
+      line = "      ";
+    }
+    line += "  " + names;
+  }
+  return out.empty() && line == "Flags:" ? "" : "\n" + out + line + "\n";
+}
+
+std::string usage_lines(const HelpParts& parts) {
+  std::string out;
+  for (const std::string_view form : parts.usage) {
+    out += fmt::format("{}{}\n", out.empty() ? usage_word : "       ", form);
+  }
+  return out;
+}
+
+std::string command_list() {
+  std::string out = "\nCommands:\n";
+  for (const Command& command : all_commands()) {
+    out += fmt::format("  {:<10}  {}\n", command.name, command.summary);
+  }
+  return out;
+}
+
+std::string topic_list() {
+  std::string names;
+  for (const HelpTopic& topic : all_help_topics()) {
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", topic.name);
+  }
+  return names;
+}
+
 }  // namespace
 
-std::string help_text() {
-  std::string out(overview_head);
-  for (const Command& command : all_commands()) {
-    out += fmt::format("  {:<9}  {}\n", command.name, command.summary);
+bool has_flag(const Command* command, const Flag& flag) {
+  return flag.commands == everywhere || (command != nullptr && (flag.commands & command->bit) != 0);
+}
+
+std::vector<std::string_view> flag_headings(const Command* command) {
+  std::vector<std::string_view> headings;
+  for (const Flag& flag : all_flags()) {
+    const bool known = std::find(headings.begin(), headings.end(), flag.section) != headings.end();
+    if (has_flag(command, flag) && !known) headings.push_back(flag.section);
   }
-  return out + std::string(overview_examples) + flag_sections(nullptr) + std::string(overview_tail);
+  return headings;
+}
+
+HelpParts help_parts(const Command& command) {
+  HelpParts parts;
+  const size_t usage = std::min(command.help.find(usage_word), command.help.size());
+  parts.intro = trim(command.help.substr(0, usage));
+  std::string_view rest = command.help.substr(usage);
+  while (!rest.empty() && rest.front() != '\n') {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = trim(rest.substr(0, end));
+    if (line.starts_with(usage_word)) line.remove_prefix(usage_word.size());
+    parts.usage.push_back(line);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  while (!rest.empty() && rest.front() == '\n') rest.remove_prefix(1);
+  parts.details = rest;
+  return parts;
+}
+
+std::string help_text() {
+  return std::string(overview_head) + std::string(overview_examples) + command_list() +
+         flag_sections(nullptr) +
+         fmt::format("\nFlags of a command: sluice COMMAND --help.\nMore: sluice help {}\n",
+                     topic_list());
 }
 
 std::optional<std::string> help_text(std::string_view topic) {
-  if (topic == "formats") return std::string(formats_text);
-  if (topic == "errors") return errors_help();
-  if (topic == "exit-codes") return std::string(exit_codes_text);
+  for (const HelpTopic& one : all_help_topics()) {
+    if (one.name == topic) return one.text();
+  }
   const Command* command = find_command(topic);
   if (command == nullptr) return std::nullopt;
   if (command->help.empty()) return help_text();
-  return std::string(command->help) + flag_sections(command) +
-         "\nSee also: sluice help formats, sluice help exit-codes\n";
+  const HelpParts parts = help_parts(*command);
+  std::string out = fmt::format("{}\n\n{}", parts.intro, usage_lines(parts));
+  if (!command->examples.empty()) out += fmt::format("\n{}", command->examples);
+  if (!parts.details.empty()) out += fmt::format("\n{}", parts.details);
+  return out + flag_sections(command) + fmt::format("\nSee also: sluice help {}\n", topic_list());
 }
 
-std::vector<std::string> help_topics() {
-  std::vector<std::string> topics = command_names();
-  for (const char* topic : {"formats", "exit-codes", "errors"}) topics.emplace_back(topic);
-  return topics;
+std::string short_help(const Command* command) {
+  if (command == nullptr || command->help.empty()) {
+    return std::string(overview_head) + std::string(overview_examples) + command_list() +
+           fmt::format("\nMore: sluice --help, sluice COMMAND -h, sluice help {}\n", topic_list());
+  }
+  std::string out = fmt::format("sluice {}: {}\n\n{}", command->name, command->summary,
+                                usage_lines(help_parts(*command)));
+  if (!command->examples.empty()) out += fmt::format("\n{}", command->examples);
+  return out + own_flags(*command) +
+         fmt::format("\nWhat they mean, and the flags of every command: sluice {} --help\n",
+                     command->name);
+}
+
+std::vector<std::string> help_words() {
+  std::vector<std::string> words = command_names();
+  for (const HelpTopic& topic : all_help_topics()) words.emplace_back(topic.name);
+  return words;
 }
 
 }  // namespace sluice::cli

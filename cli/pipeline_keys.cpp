@@ -90,7 +90,7 @@ void refuse_later(TableReader& reader) {
   }
   reader.later_word("write", {"overwrite", "overwrite-delete-stale"});
   reader.later_word("delivery", {"exactly-once"});
-  for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key"}) {
+  for (const char* key : {"map", "columns", "topics_regex", "destination", "key"}) {
     reader.later(key);
   }
 }
@@ -140,7 +140,7 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
   reader.boolean("disabled", out.disabled);
   if (out.disabled.value) {
     // Words of a later version do no harm where nothing runs.
-    for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key",
+    for (const char* key : {"map", "columns", "topics_regex", "destination", "key",
                             "format", "mode", "write", "delivery"}) {
       (void)reader.find(key);
     }
@@ -148,6 +148,7 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
     refuse_later(reader);
     read_words(reader, out);
   }
+  reader.text_list("tags", out.tags);
   reader.text("topic", out.topic);
   reader.text("table", out.table);
   reader.text("group", out.group);

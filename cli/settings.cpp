@@ -188,6 +188,8 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   } else {
     check_format(settings.output.format, problems);
   }
+  if (settings.run.if_running) settings.run.lock_folder = lock_folder(environment);
+  if (invocation.command == "init") read_init(flags, settings.init, problems);
   read_pipelines(invocation, root, now, settings, problems);
   warn_about_trust(settings);
   check_needed(invocation, settings, problems);

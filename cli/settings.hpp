@@ -84,6 +84,7 @@ struct RangeRun {
 struct PipelineSettings {
   std::string name;
   Origin origin;  ///< of the pipeline's table in a file, or of --topic
+  Setting<std::vector<std::string>> tags;  ///< words to select it by
   Setting<bool> disabled;
   Setting<std::string> topic;
   Setting<std::string> table;  ///< "db.table", the database filled in
@@ -114,6 +115,9 @@ struct PipelineSettings {
   bool operator==(const PipelineSettings&) const = default;
 };
 
+/// What a sync does about a pipeline that another sync of this machine has at hand.
+enum class IfRunning : uint8_t { fail, skip, wait };
+
 /// What holds for the run as a whole.
 struct RunSettings {
   bool continuous = false;  ///< tail
@@ -133,6 +137,9 @@ struct RunSettings {
   bool allow_empty = false;
   bool allow_shrink = false;
   bool allow_views = false;
+  /// Nothing: others are let run beside it, as every command but sync does.
+  std::optional<IfRunning> if_running;
+  std::string lock_folder;
   bool stats = false;
   int no_data_exit_code = 0;
   std::vector<std::string> times_read;  ///< "--until 2026-11-21 is 2026-11-21T00:00:00Z"
@@ -149,8 +156,6 @@ enum class ColorMode : uint8_t { automatic, always, never };
 enum class LogFormat : uint8_t { automatic, text, json };
 
 struct OutputSettings {
-  bool yes = false;       ///< questions are answered with yes
-  bool no_input = false;  ///< none is asked
   OutputFormat format = OutputFormat::text;
   ProgressMode progress = ProgressMode::automatic;
   std::optional<Milliseconds> progress_interval;
@@ -160,6 +165,8 @@ struct OutputSettings {
   std::string log_file;
   std::optional<ListenAddress> metrics_listen;
   bool quiet = false;
+  bool yes = false;       ///< answers every question
+  bool no_input = false;  ///< nobody is asked
   int verbosity = 0;  ///< 0 … 3
   bool annotations = false;
 };
@@ -203,6 +210,13 @@ struct StatusSettings {
   std::string ask;  ///< URL or socket of a running tail; empty: Kafka and ClickHouse are asked
 };
 
+/// What `init` is asked for.
+struct InitSettings {
+  Setting<uint64_t> sample{1000, {}};
+  bool ddl_only = false;
+  bool create = false;
+};
+
 struct Settings {
   KafkaSettings kafka;
   ClickHouseSettings clickhouse;
@@ -211,6 +225,7 @@ struct Settings {
   RejectsSettings rejects;
   BackfillSettings backfill;
   StatusSettings status;
+  InitSettings init;
   OutputSettings output;
   std::vector<std::string> config_files;  ///< in use
   std::vector<std::string> warnings;
@@ -228,6 +243,12 @@ inline constexpr const char* system_config_folder = "/etc/sluice";
 /// The flags of `status`, which with --ask needs no configuration.
 [[nodiscard]] StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format,
                                                   Problems& problems);
+
+/// Names of the pipelines in the configuration, in its order; what cannot be read has none. Fast,
+/// and standard input is left alone: shells ask it while a line is typed.
+[[nodiscard]] std::vector<std::string> configured_pipelines(const FlagValues& flags,
+                                                            const Environment& environment,
+                                                            const std::string& system_folder);
 
 /// Reads everything. What is wrong is in `problems`, all of it; then the result must not be used.
 /// `flags` must already have what the environment says (add_environment_flags).

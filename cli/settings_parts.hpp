@@ -40,6 +40,10 @@ void read_rejects(const FlagValues& flags, WallTime now, RejectsSettings& out, R
 
 void read_backfill(const FlagValues& flags, WallTime now, BackfillSettings& out, RunSettings& run,
                    Problems& problems);
+void read_init(const FlagValues& flags, InitSettings& out, Problems& problems);
+
+/// Where lock files go: $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/sluice, /run/lock.
+[[nodiscard]] std::string lock_folder(const Environment& environment);
 
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems);
 

@@ -89,20 +89,63 @@ void check_groups(const std::vector<PipelineSettings>& pipelines, Problems& prob
   }
 }
 
-/// The pipelines that were asked for, by name or glob; all of them when nothing was.
+constexpr std::string_view tag_prefix = "tag:";
+
+/// Whether a name, a glob or "tag:hourly" means the pipeline.
+bool matches(const std::string& pattern, const PipelineSettings& pipeline) {
+  if (!pattern.starts_with(tag_prefix)) {
+    return ::fnmatch(pattern.c_str(), pipeline.name.c_str(), 0) == 0;
+  }
+  const std::string tag = pattern.substr(tag_prefix.size());
+  const auto& tags = pipeline.tags.value;
+  return std::any_of(tags.begin(), tags.end(), [&](const std::string& one) {
+    return ::fnmatch(tag.c_str(), one.c_str(), 0) == 0;
+  });
+}
+
+/// What could have been meant instead.
+std::vector<std::string> selectable(const std::vector<PipelineSettings>& all, bool tags) {
+  std::vector<std::string> words;
+  for (const PipelineSettings& pipeline : all) {
+    if (!tags) words.push_back(pipeline.name);
+    for (const std::string& tag : pipeline.tags.value) {
+      const std::string word = std::string(tag_prefix) + tag;
+      const bool known = std::find(words.begin(), words.end(), word) != words.end();
+      if (tags && !known) words.push_back(word);
+    }
+  }
+  return words;
+}
+
+Problem unknown_pipeline(const std::string& pattern, const std::vector<PipelineSettings>& all) {
+  const bool tag = pattern.starts_with(tag_prefix);
+  const std::vector<std::string> words = selectable(all, tag);
+  std::string hint = did_you_mean(pattern, words);
+  if (hint.empty()) {
+    hint = all.empty()     ? "the configuration has no pipelines"
+           : words.empty() ? "no pipeline has tags"
+                           : "there are: " + join(words, ", ");
+  }
+  const std::string shown = escape_control(pattern, 64);
+  return {Errc::usage,
+          "usage",
+          {},
+          tag ? fmt::format("no pipeline has the tag '{}'", shown.substr(tag_prefix.size()))
+              : fmt::format("unknown pipeline '{}'", shown),
+          hint};
+}
+
+/// The pipelines that were asked for, by name, glob or tag; all of them when nothing was.
 void select(const std::vector<std::string>& wanted, const std::vector<PipelineSettings>& all,
             Settings& out, Problems& problems) {
-  const Origin origin = Origin::flag("");
-  std::vector<std::string> names;
-  for (const PipelineSettings& pipeline : all) names.push_back(pipeline.name);
   std::vector<bool> chosen(all.size(), wanted.empty());
   for (const std::string& pattern : wanted) {
     bool found = false;
     for (size_t index = 0; index < all.size(); ++index) {
-      if (::fnmatch(pattern.c_str(), names[index].c_str(), 0) != 0) continue;
+      if (!matches(pattern, all[index])) continue;
       found = true;
       chosen[index] = true;
-      if (all[index].disabled.value && pattern == names[index]) {
+      if (all[index].disabled.value && pattern == all[index].name) {
         problems.add(Problem{Errc::usage,
                              "usage",
                              {},
@@ -110,16 +153,7 @@ void select(const std::vector<std::string>& wanted, const std::vector<PipelineSe
                              "take 'disabled' out of its table"});
       }
     }
-    if (found) continue;
-    std::string hint = did_you_mean(pattern, names);
-    if (hint.empty())
-      hint =
-          names.empty() ? "the configuration has no pipelines" : "there are: " + join(names, ", ");
-    problems.add(Problem{Errc::usage,
-                         "usage",
-                         {},
-                         fmt::format("unknown pipeline '{}'", escape_control(pattern, 64)),
-                         hint});
+    if (!found) problems.add(unknown_pipeline(pattern, all));
   }
   for (size_t index = 0; index < all.size(); ++index) {
     if (chosen[index] && !all[index].disabled.value) out.pipelines.push_back(all[index]);
@@ -181,6 +215,15 @@ PipelineSettings without_table(const FlagValues& flags) {
   return out;
 }
 
+/// `init` proposes a table: it needs none.
+void name_table(const Setting<std::string>& topic, ConfigValue& table) {
+  if (table.find("table") != nullptr) return;
+  std::string name = topic.value;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
+  set_path(table, {"table"}, ConfigValue::make_text(name, topic.origin));
+}
+
 void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) {
   const Invocation& invocation = reading.invocation;
   Problems& problems = reading.problems;
@@ -192,6 +235,7 @@ void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) 
   }
   ConfigValue table = table_or_empty(root, "defaults");
   for (const PipelineFlag& flag : adhoc_flags) overlay(flag, invocation.flags, table);
+  if (invocation.command == "init") name_table(*topic, table);
   if (invocation.flags.has("reject-topic") && invocation.flags.has("reject-file")) {
     problems.add(Origin::flag("--reject-file"), "excludes --reject-topic", "leave one of them out");
   }
@@ -202,6 +246,22 @@ void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) 
 }
 
 }  // namespace
+
+std::vector<std::string> configured_pipelines(const FlagValues& flags,
+                                              const Environment& environment,
+                                              const std::string& system_folder) {
+  Problems ignored;
+  const auto& named = flags.all("config");
+  const bool standard_input =
+      std::any_of(named.begin(), named.end(), [](const auto& file) { return file.value == "-"; });
+  std::vector<std::string> names;
+  if (standard_input) return names;
+  const ConfigFiles files = read_config_files(named, environment, system_folder, ignored);
+  for (const ConfigEntry& entry : table_or_empty(files.root, "pipelines").entries) {
+    if (is_topic_name(entry.key)) names.push_back(entry.key);
+  }
+  return names;
+}
 
 void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,
                     Settings& out, Problems& problems) {

@@ -173,6 +173,23 @@ StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format
   return out;
 }
 
+void read_init(const FlagValues& flags, InitSettings& out, Problems& problems) {
+  const ConfigValue table = flags_as_table(flags);
+  TableReader reader(table, "", problems);
+  constexpr uint64_t sample_max = 100'000;
+  reader.count("sample", 1, sample_max, out.sample);
+  out.ddl_only = flags.has("ddl-only");
+  out.create = flags.has("create");
+}
+
+std::string lock_folder(const Environment& environment) {
+  if (const auto folder = environment.get("RUNTIME_DIRECTORY")) {
+    return folder->substr(0, folder->find(':'));  // systemd lists several so
+  }
+  if (const auto folder = environment.get("XDG_RUNTIME_DIR")) return *folder + "/sluice";
+  return "/run/lock";
+}
+
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems) {
   const FlagValues& flags = invocation.flags;
   const ConfigValue table = flags_as_table(flags);
@@ -192,6 +209,14 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   Setting<uint64_t> no_data;
   reader.count("no-data-exit-code", 0, 125, no_data);
   out.no_data_exit_code = static_cast<int>(no_data.value);
+  if (invocation.command == "sync") {
+    Setting<IfRunning> if_running{IfRunning::fail, {}};
+    reader.choice<IfRunning>(
+        "if-running",
+        {{"fail", IfRunning::fail}, {"skip", IfRunning::skip}, {"wait", IfRunning::wait}},
+        if_running);
+    out.if_running = if_running.value;
+  }
   out.rejects_ok = flags.has("rejects-ok");
   out.fail_fast = flags.has("fail-fast");
   out.keep_old = flags.has("keep-old");

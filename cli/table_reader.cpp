@@ -170,7 +170,7 @@ void TableReader::refuse_choice(std::string_view key, const ConfigValue& value,
 }
 
 void TableReader::later(std::string_view key) {
-  known_.emplace(key);
+  later_.emplace(key);
   const ConfigEntry* entry = table_.find(key);
   if (entry == nullptr) return;
   problems_.add(entry->origin, fmt::format("'{}' needs a later version of sluice", key),
@@ -190,9 +190,10 @@ void TableReader::finish() {
   const std::vector<std::string> known(known_.begin(), known_.end());
   const std::string place = path_.empty() ? "at the top level" : fmt::format("in [{}]", path_);
   for (const ConfigEntry& entry : table_.entries) {
-    if (known_.count(entry.key) != 0) continue;
-    problems_.add(entry.origin, fmt::format("unknown key {} {}", quoted(entry.key), place),
-                  did_you_mean(entry.key, known));
+    if (known_.count(entry.key) != 0 || later_.count(entry.key) != 0) continue;
+    std::string hint = did_you_mean(entry.key, known);
+    if (hint.empty()) hint = "there are: " + join(known, ", ");
+    problems_.add(entry.origin, fmt::format("unknown key {} {}", quoted(entry.key), place), hint);
   }
 }
 

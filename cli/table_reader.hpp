@@ -78,6 +78,7 @@ class TableReader {
   std::string path_;
   Problems& problems_;
   std::set<std::string, std::less<>> known_;
+  std::set<std::string, std::less<>> later_;    ///< known, but nothing to suggest
   std::set<std::string, std::less<>> refused_;  ///< already reported as of a later version
 };
 

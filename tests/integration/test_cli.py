@@ -50,9 +50,10 @@ def config(sluice):
 
 
 @pytest.mark.parametrize("arguments, name", [
-    (["--help"], "help.txt"), (["help"], "help.txt"), (["-h"], "help.txt"),
-    (["sync", "--help"], "help-sync.txt"), (["help", "sync"], "help-sync.txt"), (["sync", "-h"], "help-sync.txt"),
-    (["check", "--help"], "help-check.txt"), (["help", "formats"], "help-formats.txt"), (["help", "exit-codes"], "help-exit-codes.txt")])
+    (["--help"], "help.txt"), (["help"], "help.txt"), (["-h"], "help-short.txt"),
+    (["sync", "--help"], "help-sync.txt"), (["help", "sync"], "help-sync.txt"), (["sync", "-h"], "help-sync-short.txt"),
+    (["check", "--help"], "help-check.txt"), (["help", "formats"], "help-formats.txt"), (["help", "exit-codes"], "help-exit-codes.txt"),
+    (["help", "environment"], "help-environment.txt"), (["help", "config"], "help-config.txt")])
 def test_help_is_on_stdout(sluice, arguments, name):
     run = sluice(*arguments).expect(0)
     assert run.stderr == ""

@@ -250,7 +250,7 @@ TEST_F(SettingsTest, ValuesOfLaterVersionsAreRefusedWithThatWord) {
        {"format = \"avro\"", "format = { type = \"protobuf\" }",
         "write = \"overwrite\"", "delivery = \"exactly-once\"",
         "map = { a = \"/a\" }", "columns = { a = \"$offset\" }", "topics_regex = \"^a\"",
-        "tags = [\"x\"]", "destination = \"other\"", "key = [\"id\"]",
+        "destination = \"other\"", "key = [\"id\"]",
         "unknown_fields = { into = \"extra\" }", "[registry]\nurl = \"http://r\"",
         "[destinations.x]\nurl = \"http://r\""}) {
     const std::string text = wrong(std::string(minimal) + line + "\n");

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/config_keys.hpp"
+
+#include <array>
+
+namespace sluice::cli {
+namespace {
+
+constexpr std::string_view kafka = "kafka";
+constexpr std::string_view security = "kafka.security";
+constexpr std::string_view clickhouse = "clickhouse";
+constexpr std::string_view observe = "observe";
+constexpr std::string_view pipeline = "pipelines.NAME";
+
+constexpr auto keys_table = std::to_array<ConfigKey>({
+    {"", "config_version", "1", "1", "version of this file's format"},
+    {"", "allow_unsafe_kafka_properties", "true | false", "false",
+     "allow librdkafka properties that load or run code"},
+
+    {kafka, "brokers", "[\"broker1:9092\", \"broker2:9092\"]", "",
+     "where to ask for the cluster first"},
+    {kafka, "client_id", "\"sluice\"", "sluice", "what brokers call this client in their logs"},
+    {kafka, "properties", "{ \"fetch.message.max.bytes\" = 4_194_304 }", "",
+     "straight to librdkafka and checked by it; 'sluice -X list' names them all. Those that hold a "
+     "secret take a reference to it"},
+
+    {security, "protocol", "plaintext | ssl | sasl_plaintext | sasl_ssl", "plaintext",
+     "how to talk to the brokers"},
+    {security, "mechanism", "\"PLAIN\"", "",
+     "SASL mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI, OAUTHBEARER"},
+    {security, "username", "\"sluice\"", "", "of PLAIN and SCRAM"},
+    {security, "password", "{ credential = \"kafka-password\" }", "",
+     "of PLAIN and SCRAM; a reference to a secret"},
+    {security, "ca_file", "\"/etc/ssl/certs/ca-certificates.crt\"", "the system's",
+     "authorities that the brokers' certificates may come from"},
+    {security, "certificate_file", "\"client.pem\"", "", "certificate to show to the brokers"},
+    {security, "key_file", "\"client.key\"", "", "its private key"},
+    {security, "key_password", "{ file = \"/run/secrets/key\" }", "",
+     "of key_file; a reference to a secret"},
+    {security, "allow_plaintext_auth", "true | false", "false",
+     "send a password without TLS to another machine"},
+    {security, "tls.verify", "true | false", "true",
+     "whether the brokers' certificates must be right"},
+
+    {clickhouse, "url", "\"https://ch1.example:8443\"", "",
+     "http[s]://host:port, with /database if you like; never with a user or password"},
+    {clickhouse, "urls", "[\"http://ch1:8123\", \"http://ch2:8123\"]", "",
+     "several servers, tried in order, instead of url"},
+    {clickhouse, "database", "\"shop\"", "default", "of tables that are named without one"},
+    {clickhouse, "user", "\"loader\"", "default", "who inserts"},
+    {clickhouse, "password", "{ file = \"/run/secrets/clickhouse\" }", "",
+     "a reference to a secret"},
+    {clickhouse, "compression", "auto | none | lz4 | zstd", "auto",
+     "of what is sent; auto is none on this machine, else lz4"},
+    {clickhouse, "timeout", "\"2m\"", "2m", "of one INSERT"},
+    {clickhouse, "proxy", "\"http://proxy:3128\"", "https_proxy of the environment",
+     "HTTP proxy on the way to the server"},
+    {clickhouse, "allow_plaintext_auth", "true | false", "false",
+     "send a password over http to another machine"},
+    {clickhouse, "tls.ca_file", "\"ca.pem\"", "the system's",
+     "authorities that the server's certificate may come from"},
+    {clickhouse, "tls.verify", "true | false", "true",
+     "whether the server's certificate must be right"},
+    {clickhouse, "settings", "{ max_partitions_per_insert_block = 1000 }", "",
+     "ClickHouse settings that go with every INSERT"},
+
+    {observe, "metrics_listen", "\"127.0.0.1:9464\"", "",
+     "serve /metrics, /healthz, /readyz and /status: HOST:PORT or unix:PATH"},
+    {observe, "log_format", "auto | text | json", "auto", "of the log"},
+
+    {pipeline, "topic", "\"orders\"", "", "topic to read"},
+    {pipeline, "table", "\"shop.orders\"", "",
+     "table to write; {pipeline} and {topic} stand for their names"},
+    {pipeline, "group", "\"sluice-{pipeline}\"", "sluice-{pipeline}",
+     "consumer group that keeps the progress; {pipeline} and {topic} stand for their names"},
+    {pipeline, "start", "\"earliest\"", "earliest",
+     "where a group without offsets begins: earliest, end or a time"},
+    {pipeline, "format", "json | raw", "json",
+     "what values are; raw: the whole value goes into the table's one String column"},
+    {pipeline, "on_error", "stop | reject", "stop",
+     "what a record that does not fit does: stop ends the pipeline, reject keeps the record aside"},
+    {pipeline, "reject.topic", "\"orders.rejects\"", "",
+     "topic that rejected records go to; {pipeline} and {topic} stand for their names"},
+    {pipeline, "reject.file", "\"orders.rejects.jsonl\"", "",
+     "or a file of JSON lines; {pipeline} and {topic} stand for their names"},
+    {pipeline, "reject.max", "1000", "no limit",
+     "more rejected records than that end the run (65)"},
+    {pipeline, "on_gap", "stop | continue", "stop",
+     "what happens when offsets are gone before they were read: continue passes them over, counts "
+     "them as lost, and a sync then exits with 1"},
+    {pipeline, "batch.rows", "250_000", "250k", "rows of a batch at most"},
+    {pipeline, "batch.bytes", "\"64MiB\"", "64MiB", "bytes of a batch at most"},
+    {pipeline, "batch.age", "\"1s\"", "1s", "age of a batch at most"},
+    {pipeline, "senders", "2", "2", "parallel INSERTs"},
+    {pipeline, "max_record_bytes", "\"16MiB\"", "16MiB", "larger records are rejected"},
+    {pipeline, "unknown_fields", "ignore | error", "ignore",
+     "what a field does that the table has no column for"},
+    {pipeline, "nulls", "default | reject", "default",
+     "what a null does in a column that is not Nullable: the column's default, or a reject"},
+    {pipeline, "tags", "[\"web\", \"hourly\"]", "",
+     "words to choose pipelines by: sluice sync tag:hourly"},
+    {pipeline, "disabled", "true | false", "false", "leave the pipeline out"},
+    {pipeline, "mode", "incremental", "incremental", "go on at the group's offsets"},
+    {pipeline, "write", "append", "append", "every record is a new row"},
+    {pipeline, "delivery", "at-least-once", "at-least-once", "what is promised"},
+});
+
+}  // namespace
+
+std::span<const ConfigKey> all_config_keys() { return keys_table; }
+
+}  // namespace sluice::cli

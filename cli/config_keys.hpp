@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace sluice::cli {
+
+/// One key of the configuration, as the manual and `sluice help config` describe it. That these are
+/// the keys that are read is held by tests/unit/cli/config_keys_test.cpp.
+struct ConfigKey {
+  std::string_view table;     ///< "kafka.security"; empty: the top level
+  std::string_view key;       ///< "protocol"
+  std::string_view value;     ///< TOML of an example, or words to choose from: "a | b"
+  std::string_view fallback;  ///< what holds without the key; may be empty
+  std::string_view help;
+};
+
+/// Every key, in the order of the manual.
+[[nodiscard]] std::span<const ConfigKey> all_config_keys();
+
+}  // namespace sluice::cli
