@@ -7,6 +7,7 @@
 
 #include "cli/settings_parts.hpp"
 #include "cli/text.hpp"
+#include "cli/topic_pattern.hpp"
 #include "cli/units.hpp"
 
 namespace sluice::cli {
@@ -31,6 +32,12 @@ void expand(const PipelineSettings& pipeline, std::string_view key, Setting<std:
       problems.add(setting.origin,
                    fmt::format("{}: unknown placeholder '{{{}}}'", key, escape_control(name, 64)),
                    "there are {pipeline} and {topic}");
+      return;
+    }
+    if (name == "topic" && !pipeline.topics_regex.value.empty()) {
+      problems.add(setting.origin,
+                   fmt::format("{}: a pipeline with topics_regex has no one {{topic}}", key),
+                   "use {pipeline}");
       return;
     }
     out += name == "pipeline" ? pipeline.name : pipeline.topic.value;
@@ -91,7 +98,7 @@ void refuse_later(TableReader& reader) {
   reader.later_word("mode", {"full"});
   reader.later_word("write", {"overwrite", "overwrite-delete-stale"});
   reader.later_word("delivery", {"exactly-once"});
-  for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key"}) {
+  for (const char* key : {"map", "columns", "tags", "destination", "key"}) {
     reader.later(key);
   }
 }
@@ -101,8 +108,8 @@ void read_words(TableReader& reader, PipelineSettings& out) {
   Setting<int> word;
   const ConfigValue* format = reader.find("format");
   if (format == nullptr || format->kind != ConfigValue::Kind::table) {
-    reader.choice<RecordFormat>("format", {{"json", RecordFormat::json}, {"raw", RecordFormat::raw}},
-                                out.format);
+    reader.choice<RecordFormat>(
+        "format", {{"json", RecordFormat::json}, {"raw", RecordFormat::raw}}, out.format);
   }
   reader.choice<int>("mode", {{"incremental", 0}}, word);
   reader.choice<int>("write", {{"append", 0}}, word);
@@ -119,6 +126,24 @@ void read_unknown_fields(TableReader& reader, PipelineSettings& out) {
   reader.choice<UnknownFields>("unknown_fields",
                                {{"ignore", UnknownFields::ignore}, {"error", UnknownFields::error}},
                                out.unknown_fields);
+}
+
+/// Exactly one of topic and topics_regex, and that one sound.
+void check_which_topics(const PipelineSettings& pipeline, Problems& problems) {
+  const Setting<std::string>& regex = pipeline.topics_regex;
+  if (pipeline.topic.value.empty() && regex.value.empty()) {
+    problems.add(pipeline.origin, fmt::format("pipeline {} has no topic", pipeline.name),
+                 "add topic = \"NAME\", or topics_regex = '^PATTERN$'");
+  }
+  check_topic("topic", pipeline.topic, problems);
+  if (regex.value.empty()) return;
+  if (!pipeline.topic.value.empty()) {
+    problems.add(regex.origin, "topics_regex: topic and topics_regex exclude each other",
+                 "keep one of them");
+  }
+  if (const auto pattern = TopicPattern::compile(regex.value); !pattern) {
+    problems.add(regex.origin, pattern.error().message, pattern.error().fix);
+  }
 }
 
 }  // namespace
@@ -140,8 +165,8 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
   reader.boolean("disabled", out.disabled);
   if (out.disabled.value) {
     // Words of a later version do no harm where nothing runs.
-    for (const char* key : {"map", "columns", "topics_regex", "tags", "destination", "key",
-                            "format", "mode", "write", "delivery"}) {
+    for (const char* key :
+         {"map", "columns", "tags", "destination", "key", "format", "mode", "write", "delivery"}) {
       (void)reader.find(key);
     }
   } else {
@@ -149,6 +174,7 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
     read_words(reader, out);
   }
   reader.text("topic", out.topic);
+  reader.text("topics_regex", out.topics_regex);
   reader.text("table", out.table);
   reader.text("group", out.group);
   read_start(reader, now, out);
@@ -171,10 +197,7 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
 /// What must hold between the keys of one pipeline.
 void complete_pipeline(const std::string& database, PipelineSettings& out, Problems& problems) {
   const bool adhoc = out.origin.kind != Origin::Kind::file;
-  if (out.topic.value.empty()) {
-    problems.add(out.origin, fmt::format("pipeline {} has no topic", out.name),
-                 "add topic = \"NAME\"");
-  }
+  check_which_topics(out, problems);
   if (out.table.value.empty()) {
     problems.add(out.origin, fmt::format("pipeline {} has no table", out.name),
                  adhoc ? "add --table DB.TABLE" : "add table = \"DB.TABLE\"");
@@ -184,7 +207,6 @@ void complete_pipeline(const std::string& database, PipelineSettings& out, Probl
   expand(out, "table", out.table, problems);
   expand(out, "reject.topic", out.reject.topic, problems);
   expand(out, "reject.file", out.reject.file, problems);
-  check_topic("topic", out.topic, problems);
   check_topic("reject.topic", out.reject.topic, problems);
   if (!out.table.value.empty() && out.table.value.find('.') == std::string::npos) {
     out.table.value = database + "." + out.table.value;

@@ -69,8 +69,12 @@ struct PipelineSettings {
   Origin origin;  ///< of the pipeline's table in a file, or of --topic
   Setting<bool> disabled;
   Setting<std::string> topic;
+  /// Instead of `topic`: many topics into one table, each read by a pipeline of its own
+  /// (topic_pattern.hpp).
+  Setting<std::string> topics_regex;
   Setting<std::string> table;  ///< "db.table", the database filled in
   Setting<std::string> group;
+  std::string rejects_group;  ///< by which rejects are told apart; empty: `group`
   Setting<StartAt> start;
   Setting<OnError> on_error{OnError::stop, {}};
   Setting<OnGap> on_gap{OnGap::stop, {}};

@@ -14,7 +14,10 @@ constexpr uint64_t decode_sample = 64;       ///< one decode in so many is timed
 
 }  // namespace
 
-bool PipelineRun::memory_full() const { return buffered() > options_.memory_max; }
+bool PipelineRun::memory_full() const {
+  const auto* now = options_.memory_now;
+  return buffered() > (now == nullptr ? options_.memory_max : now->load(std::memory_order_relaxed));
+}
 
 void PipelineRun::relieve_memory() {
   if (!memory_full()) return;
