@@ -110,8 +110,13 @@ void check_configuration(const Settings& settings, Findings& findings) {
                             counted(settings.pipelines.size(), "pipeline") + " chosen");
   for (const std::string& text : settings.warnings) findings.warning("config", text);
   for (const PipelineSettings& pipeline : settings.pipelines) {
-    findings.ok(pipeline.name, fmt::format("topic {} to table {}, group {}", pipeline.topic.value,
-                                           pipeline.table.value, pipeline.group.value));
+    const bool many = !pipeline.topics_regex.value.empty();
+    const std::string topics = many ? fmt::format("topics that match {}",
+                                                  escape_control(pipeline.topics_regex.value, 1000))
+                                    : "topic " + pipeline.topic.value;
+    findings.ok(pipeline.name,
+                fmt::format("{} to table {}, group {}{}", topics, pipeline.table.value,
+                            pipeline.group.value, many ? ":TOPIC for each" : ""));
   }
 }
 

@@ -298,6 +298,7 @@ void turn_to_rejects(PipelineSettings& pipeline) {
   pipeline.on_error.value = OnError::reject;
   pipeline.start.value = {};
   const bool topic = !pipeline.reject.topic.value.empty();
+  pipeline.topics_regex.value.clear();
   pipeline.topic.value = topic ? pipeline.reject.topic.value : pipeline.reject.file.value;
   pipeline.group.value = replay_group(pipeline.group.value);
 }

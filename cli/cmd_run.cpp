@@ -133,7 +133,6 @@ int finish(const Settings& settings, const Environment& environment, Console& co
 /// What a run did up to and with its latest turn, whose pipelines know what they did before. Those
 /// that a changed configuration no longer has keep their place in the report.
 RunReport continued(RunReport run, RunReport turn) {
-  if (run.pipelines.empty()) return turn;
   turn.started_at = run.started_at;
   for (PipelineResult& earlier : run.pipelines) {
     const bool goes_on = std::any_of(
@@ -171,11 +170,10 @@ int run_configuration(const Invocation& invocation, const Environment& environme
   const StopSignal signal(actions_of(console, control, continuous, !output.log_file.empty()));
   const std::string run_id = make_run_id(now);
   RunReport run;
-  while (true) {
+  for (bool first = true;; first = false) {
     Monitor monitor(configuration->settings, environment, console, clock, run_id);
     const std::stop_source stop = control.begin_turn(monitor);
     const auto started = monitor.start();
-    const bool first = run.pipelines.empty();
     if (!started && first) {
       control.end_turn();
       return fail(started.error(), output, environment);
@@ -193,7 +191,7 @@ int run_configuration(const Invocation& invocation, const Environment& environme
         });
       }
       RunReport turn = runner.run(stop, [&signal] { return signal.signal(); });
-      run = continued(std::move(run), std::move(turn));
+      run = first ? std::move(turn) : continued(std::move(run), std::move(turn));
     }
     control.end_turn();
     auto next = control.next();

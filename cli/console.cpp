@@ -183,6 +183,11 @@ void Console::start_progress(std::vector<std::pair<std::string, LiveCounts*>> pi
   if (needed) ticker_ = std::jthread([this](const std::stop_token& stop) { run_ticker(stop); });
 }
 
+void Console::add_progress(const std::string& pipeline, LiveCounts& counts) {
+  const std::lock_guard lock(shown_mutex_);
+  shown_.push_back({pipeline, &counts, {}});
+}
+
 void Console::stop_progress() {
   if (ticker_.joinable()) {
     ticker_.request_stop();

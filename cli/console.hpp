@@ -67,6 +67,8 @@ class Console {
   void run_started(const std::string& run_id, const std::string& command, const Settings& settings);
   /// Counters of the pipelines to show, in order; they are looked at until stop_progress().
   void start_progress(std::vector<std::pair<std::string, LiveCounts*>> pipelines);
+  /// Shows one more.
+  void add_progress(const std::string& pipeline, LiveCounts& counts);
   void stop_progress();
   void run_finished(const RunReport& run);
   /// The first signal came.

@@ -125,18 +125,51 @@ Health::Health(const Settings& settings, const Clock& clock, std::string run_id,
                HealthLimits limits)
     : clock_(clock), run_id_(std::move(run_id)), limits_(limits), started_at_(clock.wall()) {
   for (const PipelineSettings& pipeline : settings.pipelines) {
-    pipelines_.emplace_back(pipeline, clock);
+    if (pipeline.topics_regex.value.empty()) {
+      pipelines_.emplace_back(pipeline, clock);
+    } else {
+      topics_unknown_.insert(pipeline.name);
+    }
   }
+}
+
+std::vector<MeteredPipeline*> Health::pipelines() {
+  const std::lock_guard lock(mutex_);
+  std::vector<MeteredPipeline*> out;
+  for (MeteredPipeline& pipeline : pipelines_) out.push_back(&pipeline);
+  return out;
+}
+
+std::vector<const MeteredPipeline*> Health::pipelines() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<const MeteredPipeline*> out;
+  for (const MeteredPipeline& pipeline : pipelines_) out.push_back(&pipeline);
+  return out;
+}
+
+MeteredPipeline& Health::add(PipelineSettings pipeline) {
+  const std::lock_guard lock(mutex_);
+  return pipelines_.emplace_back(std::move(pipeline), clock_);
+}
+
+void Health::topics_found(const std::string& pipeline) {
+  const std::lock_guard lock(mutex_);
+  topics_unknown_.erase(pipeline);
+}
+
+std::set<std::string> Health::topics_unknown() const {
+  const std::lock_guard lock(mutex_);
+  return topics_unknown_;
 }
 
 std::vector<std::string> Health::hanging() const {
   std::vector<std::string> lines;
   const TimePoint now = clock_.now();
-  for (const MeteredPipeline& pipeline : pipelines_) {
-    const PipelineFacts facts = pipeline.meter.facts();
+  for (const MeteredPipeline* pipeline : pipelines()) {
+    const PipelineFacts facts = pipeline->meter.facts();
     if (!hangs(facts, now, limits_)) continue;
     const auto age = std::chrono::duration_cast<Milliseconds>(now - *facts.turned_at);
-    lines.push_back(fmt::format("pipeline {} has not turned for {}", pipeline.settings.name,
+    lines.push_back(fmt::format("pipeline {} has not turned for {}", pipeline->settings.name,
                                 short_duration(age)));
   }
   return lines;
@@ -144,9 +177,12 @@ std::vector<std::string> Health::hanging() const {
 
 std::vector<std::string> Health::missing() const {
   std::vector<std::string> lines;
-  for (const MeteredPipeline& pipeline : pipelines_) {
-    const PipelineFacts facts = pipeline.meter.facts();
-    const std::string& name = pipeline.settings.name;
+  for (const std::string& name : topics_unknown()) {
+    lines.push_back(fmt::format("pipeline {} does not know its topics yet", name));
+  }
+  for (const MeteredPipeline* pipeline : pipelines()) {
+    const PipelineFacts facts = pipeline->meter.facts();
+    const std::string& name = pipeline->settings.name;
     if (facts.caught_up) continue;
     if (facts.stage == Stage::failed) {
       lines.push_back(fmt::format("pipeline {} ended with {}", name, facts.error_slug));
@@ -163,8 +199,9 @@ std::vector<std::string> Health::missing() const {
 }
 
 bool Health::all_run() const {
-  for (const MeteredPipeline& pipeline : pipelines_) {
-    const PipelineFacts facts = pipeline.meter.facts();
+  if (!topics_unknown().empty()) return false;
+  for (const MeteredPipeline* pipeline : pipelines()) {
+    const PipelineFacts facts = pipeline->meter.facts();
     if (!facts.assigned && !ended(facts)) return false;
   }
   return true;
@@ -182,10 +219,10 @@ nlohmann::ordered_json Health::status() const {
            {"healthy", hanging().empty()},
            {"ready", missing().empty()},
            {"pipelines", Json::array()}};
-  for (const MeteredPipeline& pipeline : pipelines_) {
-    const PipelineFacts facts = pipeline.meter.facts();
-    const PipelineState state = state_of(facts, pipeline.settings.batch_rows.value, now, limits_);
-    out["pipelines"].push_back(pipeline_json(pipeline.settings, facts, state, wall));
+  for (const MeteredPipeline* pipeline : pipelines()) {
+    const PipelineFacts facts = pipeline->meter.facts();
+    const PipelineState state = state_of(facts, pipeline->settings.batch_rows.value, now, limits_);
+    out["pipelines"].push_back(pipeline_json(pipeline->settings, facts, state, wall));
   }
   return out;
 }
@@ -193,12 +230,12 @@ nlohmann::ordered_json Health::status() const {
 std::string Health::status_line() const {
   std::string line;
   const TimePoint now = clock_.now();
-  for (const MeteredPipeline& pipeline : pipelines_) {
-    const PipelineFacts facts = pipeline.meter.facts();
-    const PipelineState state = state_of(facts, pipeline.settings.batch_rows.value, now, limits_);
+  for (const MeteredPipeline* pipeline : pipelines()) {
+    const PipelineFacts facts = pipeline->meter.facts();
+    const PipelineState state = state_of(facts, pipeline->settings.batch_rows.value, now, limits_);
     const std::optional<uint64_t> lag = facts.lag();
     line +=
-        fmt::format("{}{} {}", line.empty() ? "" : "; ", pipeline.settings.name, to_string(state));
+        fmt::format("{}{} {}", line.empty() ? "" : "; ", pipeline->settings.name, to_string(state));
     if (lag && !ended(facts)) line += fmt::format(", lag {}", grouped(*lag));
   }
   return escape_control(line, status_line_bytes_max);

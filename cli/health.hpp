@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <deque>
+#include <mutex>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cli/meter.hpp"
@@ -40,21 +43,26 @@ struct HealthLimits {
 
 /// One pipeline of the run and how it is measured.
 struct MeteredPipeline {
-  MeteredPipeline(const PipelineSettings& pipeline, const Clock& clock)
-      : settings(pipeline), meter(clock) {}
+  MeteredPipeline(PipelineSettings pipeline, const Clock& clock)
+      : settings(std::move(pipeline)), meter(clock) {}
 
-  const PipelineSettings& settings;
+  const PipelineSettings settings;
   PipelineMeter meter;
 };
 
 /// How the whole run is. Thread-safe; takes no lock that a pipeline holds for long.
 class Health {
  public:
-  /// `settings` and `clock` outlive it.
+  /// The pipelines of `settings`; those with topics_regex only when their topics are known: add().
+  /// `clock` outlives it.
   Health(const Settings& settings, const Clock& clock, std::string run_id, HealthLimits limits);
 
-  [[nodiscard]] std::deque<MeteredPipeline>& pipelines() { return pipelines_; }
-  [[nodiscard]] const std::deque<MeteredPipeline>& pipelines() const { return pipelines_; }
+  /// In the order in which they were added. They stay where they are until the end.
+  [[nodiscard]] std::vector<MeteredPipeline*> pipelines();
+  [[nodiscard]] std::vector<const MeteredPipeline*> pipelines() const;
+  MeteredPipeline& add(PipelineSettings pipeline);
+  /// The topics that a pipeline's topics_regex matches have been added.
+  void topics_found(const std::string& pipeline);
   [[nodiscard]] const Clock& clock() const { return clock_; }
   [[nodiscard]] const HealthLimits& limits() const { return limits_; }
 
@@ -71,11 +79,15 @@ class Health {
   [[nodiscard]] std::string status_line() const;
 
  private:
+  [[nodiscard]] std::set<std::string> topics_unknown() const;
+
   const Clock& clock_;
   const std::string run_id_;
   const HealthLimits limits_;
   const WallTime started_at_;
+  mutable std::mutex mutex_;
   std::deque<MeteredPipeline> pipelines_;
+  std::set<std::string> topics_unknown_;  ///< names of pipelines
 };
 
 }  // namespace sluice::cli

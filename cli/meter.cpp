@@ -113,6 +113,7 @@ void PipelineMeter::finished(const PipelineReport& report) {
   facts_.buffer_bytes.reset();
   facts_.batches_in_flight.reset();
   facts_.holding_back.reset();
+  facts_.client.reset();
   retried_.clear();
 }
 
@@ -194,6 +195,26 @@ void PipelineMeter::state(const State& state) {
   }
 }
 
+void PipelineMeter::reading_anew() {
+  const std::lock_guard lock(mutex_);
+  ++facts_.stall_restarts;
+}
+
+void PipelineMeter::client_statistics(const kafka::ClientStatistics& statistics) {
+  const std::lock_guard lock(mutex_);
+  facts_.client = statistics;
+}
+
+void PipelineMeter::client_error(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto found = facts_.client_errors.find(name);
+  if (found == facts_.client_errors.end()) {
+    facts_.client_errors.emplace(name, 1);
+  } else {
+    ++found->second;
+  }
+}
+
 void PipelineMeter::progress(const Progress& progress) {
   const TimePoint now = clock_.now();
   turned_at_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
@@ -202,6 +223,10 @@ void PipelineMeter::progress(const Progress& progress) {
   const std::lock_guard lock(mutex_);
   facts_.target = progress.target;
   facts_.passed = progress.passed;
+  // Each attempt counts from 0.
+  const auto decoded = progress.decode < decode_ ? progress.decode : progress.decode - decode_;
+  facts_.decode_seconds += std::chrono::duration<double>(decoded).count();
+  decode_ = progress.decode;
   take(progress.counts, now);
 }
 

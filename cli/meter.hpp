@@ -13,6 +13,7 @@
 #include <string>
 
 #include "core/base/clock.hpp"
+#include "core/kafka/source.hpp"
 #include "core/pipeline/pipeline.hpp"
 #include "core/pipeline/ports.hpp"
 
@@ -61,6 +62,9 @@ struct PipelineFacts {
   uint64_t commits_ok = 0;
   uint64_t commits_failed = 0;
   double backpressure_seconds = 0;
+  double decode_seconds = 0;
+  uint64_t stall_restarts = 0;
+  std::map<std::string, uint64_t, std::less<>> client_errors;  ///< by librdkafka's name
 
   bool retrying = false;  ///< at least one INSERT is between two attempts
   std::map<PartitionId, PartitionFacts> partitions;
@@ -69,6 +73,7 @@ struct PipelineFacts {
   std::optional<bool> holding_back;
   std::optional<WallTime> last_insert_at;
   std::optional<int64_t> last_record_timestamp_ms;
+  std::optional<kafka::ClientStatistics> client;
   std::map<std::string, bool> servers;  ///< ClickHouse by URL: whether it answered the last time
 
   /// Records that are still to come; nothing when that is not known.
@@ -77,7 +82,7 @@ struct PipelineFacts {
 
 /// Watches one pipeline for metrics and health. Nothing here costs per record: the counts of a
 /// turn are taken over at most ten times a second. Thread-safe.
-class PipelineMeter final : public Observer {
+class PipelineMeter final : public Observer, public kafka::ClientWatch {
  public:
   explicit PipelineMeter(const Clock& clock);
 
@@ -94,7 +99,10 @@ class PipelineMeter final : public Observer {
   void inserted(const Inserted& insert) override;
   void retrying(const Retrying& attempt) override;
   void committed(std::span<const CommitOutcome> offsets) override;
+  void reading_anew() override;
   void state(const State& state) override;
+  void client_statistics(const kafka::ClientStatistics& statistics) override;
+  void client_error(std::string_view name) override;
   void progress(const Progress& progress) override;
 
   [[nodiscard]] PipelineFacts facts() const;
@@ -108,7 +116,8 @@ class PipelineMeter final : public Observer {
 
   const Clock& clock_;
   std::atomic<TimePoint::rep> turned_at_;
-  TimePoint taken_at_{};  ///< of the pipeline thread only
+  TimePoint taken_at_{};                ///< of the pipeline thread only
+  std::chrono::nanoseconds decode_{0};  ///< of the attempt under way
   mutable std::mutex mutex_;
   PipelineFacts facts_;
   std::set<uint64_t> retried_;  ///< ids of the inserts between two attempts

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/metrics.hpp"
 
+#include <algorithm>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -151,11 +153,56 @@ void add_kafka(MetricsPage& page, const std::vector<View>& views) {
   }
 }
 
+/// What librdkafka says of itself. Brokers are the cluster's, whichever pipeline talks to them.
+void add_client(MetricsPage& page, const std::vector<View>& views) {
+  page.counter("sluice_kafka_errors_total",
+               "Errors of the Kafka client, by librdkafka's name; most pass by themselves.");
+  for (const View& view : views) {
+    for (const auto& [name, count] : view.facts.client_errors) {
+      page.add(labels_of(view, "error", name), count);
+    }
+  }
+  page.counter("sluice_kafka_stall_restarts_total",
+               "Times that partitions were read anew because one stood still.");
+  for (const View& view : views) page.add(labels_of(view), view.facts.stall_restarts);
+  page.gauge("sluice_kafka_fetch_queue_records", "Records fetched and not yet read.");
+  for (const View& view : views) {
+    if (view.facts.client) page.add(labels_of(view), view.facts.client->fetch_queue_records);
+  }
+  page.gauge("sluice_kafka_fetch_queue_bytes", "Their bytes, as librdkafka counts them.");
+  for (const View& view : views) {
+    if (view.facts.client) page.add(labels_of(view), view.facts.client->fetch_queue_bytes);
+  }
+  std::map<std::string, kafka::ClientStatistics::Broker> brokers;
+  bool known = false;
+  for (const View& view : views) {
+    if (!view.facts.client) continue;
+    known = true;
+    for (const auto& [name, broker] : view.facts.client->brokers) {
+      kafka::ClientStatistics::Broker& mine = brokers[name];
+      mine.up = mine.up || broker.up;
+      if (broker.rtt_seconds) {
+        mine.rtt_seconds = std::max(mine.rtt_seconds.value_or(0), *broker.rtt_seconds);
+      }
+    }
+  }
+  page.gauge("sluice_kafka_broker_rtt_seconds",
+             "Time from a request to its answer, p99 of the last seconds, the slowest pipeline's.");
+  for (const auto& [name, broker] : brokers) page.add_known({{"broker", name}}, broker.rtt_seconds);
+  page.gauge("sluice_kafka_brokers_up", "Brokers that we are connected to.");
+  const auto up = std::count_if(brokers.begin(), brokers.end(),
+                                [](const auto& entry) { return entry.second.up; });
+  if (known) page.add({}, static_cast<double>(up));
+}
+
 void add_records(MetricsPage& page, const std::vector<View>& views) {
   page.counter("sluice_records_decoded_total", "Records that became rows of a block.");
   for (const View& view : views) {
     page.add(labels_of(view, "format", "json"), view.facts.decoded);
   }
+  page.counter("sluice_decode_seconds_total",
+               "Time spent on making rows of records, extrapolated from one in 64.");
+  for (const View& view : views) page.add(labels_of(view), view.facts.decode_seconds);
   page.counter("sluice_records_rejected_total", "Records kept aside as rejects, by reason.");
   for (const View& view : views) {
     for (const RejectReason reason :
@@ -293,11 +340,11 @@ void add_outcome(MetricsPage& page, const std::vector<View>& views) {
 std::vector<MetricFamily> Metrics::Collect() const {
   const TimePoint now = health_.clock().now();
   std::vector<View> views;
-  for (const MeteredPipeline& pipeline : health_.pipelines()) {
-    PipelineFacts facts = pipeline.meter.facts();
+  for (const MeteredPipeline* pipeline : health_.pipelines()) {
+    PipelineFacts facts = pipeline->meter.facts();
     const PipelineState state =
-        state_of(facts, pipeline.settings.batch_rows.value, now, health_.limits());
-    views.push_back({pipeline, std::move(facts), state});
+        state_of(facts, pipeline->settings.batch_rows.value, now, health_.limits());
+    views.push_back({*pipeline, std::move(facts), state});
   }
   MetricsPage page;
   add_process(page);
@@ -305,6 +352,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
   add_pipelines(page, views);
   add_partitions(page, views, health_.clock().wall());
   add_kafka(page, views);
+  add_client(page, views);
   add_records(page, views);
   add_batches(page, views, memory_max_);
   add_clickhouse(page, views);

@@ -33,8 +33,8 @@ class Monitor {
   /// listens there, else Errc::config.
   [[nodiscard]] Result<void> start();
 
-  /// The pipelines in the order of the settings.
-  [[nodiscard]] std::deque<MeteredPipeline>& pipelines() { return health_.pipelines(); }
+  /// The pipelines, also those whose topics are still to be found: they are added here.
+  [[nodiscard]] Health& health() { return health_; }
 
   /// SIGHUP: what follows until reloaded() is the service manager's "reloading".
   void reloading();

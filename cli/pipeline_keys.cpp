@@ -7,6 +7,7 @@
 
 #include "cli/settings_parts.hpp"
 #include "cli/text.hpp"
+#include "cli/topic_pattern.hpp"
 #include "cli/units.hpp"
 
 namespace sluice::cli {
@@ -31,6 +32,12 @@ void expand(const PipelineSettings& pipeline, std::string_view key, Setting<std:
       problems.add(setting.origin,
                    fmt::format("{}: unknown placeholder '{{{}}}'", key, escape_control(name, 64)),
                    "there are {pipeline} and {topic}");
+      return;
+    }
+    if (name == "topic" && !pipeline.topics_regex.value.empty()) {
+      problems.add(setting.origin,
+                   fmt::format("{}: a pipeline with topics_regex has no one {{topic}}", key),
+                   "use {pipeline}");
       return;
     }
     out += name == "pipeline" ? pipeline.name : pipeline.topic.value;
@@ -90,7 +97,7 @@ void refuse_later(TableReader& reader) {
   }
   reader.later_word("write", {"overwrite", "overwrite-delete-stale"});
   reader.later_word("delivery", {"exactly-once"});
-  for (const char* key : {"map", "columns", "topics_regex", "destination", "key"}) {
+  for (const char* key : {"map", "columns", "destination", "key"}) {
     reader.later(key);
   }
 }
@@ -100,8 +107,8 @@ void read_words(TableReader& reader, PipelineSettings& out) {
   Setting<int> word;
   const ConfigValue* format = reader.find("format");
   if (format == nullptr || format->kind != ConfigValue::Kind::table) {
-    reader.choice<RecordFormat>("format", {{"json", RecordFormat::json}, {"raw", RecordFormat::raw}},
-                                out.format);
+    reader.choice<RecordFormat>(
+        "format", {{"json", RecordFormat::json}, {"raw", RecordFormat::raw}}, out.format);
   }
   reader.choice<Mode>("mode", {{"incremental", Mode::incremental}, {"full", Mode::full}},
                       out.mode);
@@ -119,6 +126,24 @@ void read_unknown_fields(TableReader& reader, PipelineSettings& out) {
   reader.choice<UnknownFields>("unknown_fields",
                                {{"ignore", UnknownFields::ignore}, {"error", UnknownFields::error}},
                                out.unknown_fields);
+}
+
+/// Exactly one of topic and topics_regex, and that one sound.
+void check_which_topics(const PipelineSettings& pipeline, Problems& problems) {
+  const Setting<std::string>& regex = pipeline.topics_regex;
+  if (pipeline.topic.value.empty() && regex.value.empty()) {
+    problems.add(pipeline.origin, fmt::format("pipeline {} has no topic", pipeline.name),
+                 "add topic = \"NAME\", or topics_regex = '^PATTERN$'");
+  }
+  check_topic("topic", pipeline.topic, problems);
+  if (regex.value.empty()) return;
+  if (!pipeline.topic.value.empty()) {
+    problems.add(regex.origin, "topics_regex: topic and topics_regex exclude each other",
+                 "keep one of them");
+  }
+  if (const auto pattern = TopicPattern::compile(regex.value); !pattern) {
+    problems.add(regex.origin, pattern.error().message, pattern.error().fix);
+  }
 }
 
 }  // namespace
@@ -140,8 +165,8 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
   reader.boolean("disabled", out.disabled);
   if (out.disabled.value) {
     // Words of a later version do no harm where nothing runs.
-    for (const char* key : {"map", "columns", "topics_regex", "destination", "key",
-                            "format", "mode", "write", "delivery"}) {
+    for (const char* key :
+         {"map", "columns", "destination", "key", "format", "mode", "write", "delivery"}) {
       (void)reader.find(key);
     }
   } else {
@@ -150,6 +175,7 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
   }
   reader.text_list("tags", out.tags);
   reader.text("topic", out.topic);
+  reader.text("topics_regex", out.topics_regex);
   reader.text("table", out.table);
   reader.text("group", out.group);
   read_start(reader, now, out);
@@ -172,9 +198,13 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
 /// What must hold between the keys of one pipeline.
 void complete_pipeline(const std::string& database, PipelineSettings& out, Problems& problems) {
   const bool adhoc = out.origin.kind != Origin::Kind::file;
-  if (out.topic.value.empty()) {
-    problems.add(out.origin, fmt::format("pipeline {} has no topic", out.name),
-                 "add topic = \"NAME\"");
+  check_which_topics(out, problems);
+  if (!out.topics_regex.value.empty() && out.mode.value == Mode::full) {
+    problems.add(out.mode.origin,
+                 fmt::format("pipeline {} has topics_regex: a snapshot of one topic would take the "
+                             "place of the rows of all the others",
+                             out.name),
+                 "give each topic a pipeline and a table of its own");
   }
   if (out.table.value.empty()) {
     problems.add(out.origin, fmt::format("pipeline {} has no table", out.name),
@@ -185,7 +215,6 @@ void complete_pipeline(const std::string& database, PipelineSettings& out, Probl
   expand(out, "table", out.table, problems);
   expand(out, "reject.topic", out.reject.topic, problems);
   expand(out, "reject.file", out.reject.file, problems);
-  check_topic("topic", out.topic, problems);
   check_topic("reject.topic", out.reject.topic, problems);
   if (!out.table.value.empty() && out.table.value.find('.') == std::string::npos) {
     out.table.value = database + "." + out.table.value;

@@ -11,24 +11,16 @@
 #include "cli/exit_code.hpp"
 #include "cli/reject_file.hpp"
 #include "cli/reject_replay.hpp"
+#include "cli/runner_job.hpp"
 #include "cli/text.hpp"
 #include "core/base/wait.hpp"
 
 namespace sluice::cli {
 namespace {
 
-constexpr size_t threads_max = 8;
-constexpr uint64_t queue_share = 4;  ///< one part in so many of the memory is for read queues
-
 uint64_t random_bits() {
   std::random_device device;
   return (uint64_t{device()} << 32) | device();
-}
-
-PipelineReport not_started(const PipelineSettings& pipeline) {
-  PipelineReport report;
-  report.name = pipeline.name;
-  return report;
 }
 
 /// librdkafka's own messages: mostly about connections, which the pipeline judges by itself.
@@ -50,100 +42,40 @@ struct Runner::Opened {
   std::unique_ptr<RejectSink> rejects;
 };
 
-Runner::Runner(const Settings& settings, const Connections& connections, Console& console,
-               Monitor& monitor, const Clock& clock, std::string run_id, const RunReport* before)
-    : settings_(settings),
-      connections_(connections),
-      console_(console),
-      clock_(clock),
-      run_id_(std::move(run_id)),
-      threads_(settings.run.continuous ? settings.pipelines.size()
-                                       : std::min(threads_max, settings.pipelines.size())),
-      memory_each_(settings.run.memory.value / std::max<size_t>(threads_, 1)) {
-  static const std::vector<PipelineResult> none;
-  for (size_t index = 0; index < settings.pipelines.size(); ++index) {
-    const PipelineSettings& pipeline = settings.pipelines[index];
-    watches_.emplace_back(console, pipeline, monitor.pipelines()[index].meter);
-    watches_.back().counts().endless = settings.run.continuous;
-    PipelineResult result;
-    result.topic = pipeline.topic.value;
-    result.table = pipeline.table.value;
-    result.reject_sink = pipeline.reject.describe();
-    if (pipeline.origin.kind == Origin::Kind::file) result.place = pipeline.origin.place();
-    result.report = not_started(pipeline);
-    for (const PipelineResult& earlier : before == nullptr ? none : before->pipelines) {
-      if (earlier.report.name != pipeline.name) continue;
-      result.report = earlier.report;
-      // Offsets of another topic are none of this one.
-      if (earlier.topic != result.topic) result.report.partitions.clear();
-    }
-    results_.push_back(std::move(result));
-  }
-}
-
 Milliseconds Runner::elapsed() const {
   return std::chrono::duration_cast<Milliseconds>(clock_.now() - started_);
 }
 
-RunReport Runner::run(std::stop_source stop, const std::function<int()>& signal) {
-  RunReport run;
-  run.run_id = run_id_;
-  run.until = settings_.run.until;
-  run.started_at = clock_.wall();
-  started_ = clock_.now();
-  std::vector<std::pair<std::string, LiveCounts*>> shown;
-  for (size_t index = 0; index < watches_.size(); ++index) {
-    shown.emplace_back(settings_.pipelines[index].name, &watches_[index].counts());
-  }
-  console_.start_progress(std::move(shown));
-  {
-    std::vector<std::jthread> threads;
-    for (size_t count = 0; count < threads_; ++count) {
-      threads.emplace_back([&] { run_next(stop, signal); });
-    }
-  }
-  console_.stop_progress();
-  run.finished_at = clock_.wall();
-  run.duration = elapsed();
-  run.pipelines = std::move(results_);
-  return run;
+void Runner::run_job(Job& job, std::stop_source& stop, const std::function<int()>& signal) {
+  PipelineReport report = run_to_end(job, stop.get_token());
+  const int code =
+      exit_code_of(report, {settings_.run.rejects_ok, signal(), settings_.run.continuous});
+  job.watch.finished(report, code);
+  if (report.error) console_.error(*report.error, job.settings.name, job.result.place);
+  const bool stops_others = report.error.has_value() && settings_.run.fail_fast;
+  job.result.report = std::move(report);
+  job.result.exit_code = code;
+  if (stops_others) stop.request_stop();
 }
 
-void Runner::run_next(std::stop_source& stop, const std::function<int()>& signal) {
-  for (size_t index = next_++; index < results_.size(); index = next_++) {
-    const PipelineSettings& pipeline = settings_.pipelines[index];
-    PipelineWatch& watch = watches_[index];
-    PipelineReport report =
-        run_one(pipeline, watch, std::move(results_[index].report), stop.get_token());
-    const int code =
-        exit_code_of(report, {settings_.run.rejects_ok, signal(), settings_.run.continuous});
-    watch.finished(report, code);
-    if (report.error) console_.error(*report.error, pipeline.name, results_[index].place);
-    const bool stops_others = report.error.has_value() && settings_.run.fail_fast;
-    results_[index].report = std::move(report);
-    results_[index].exit_code = code;
-    if (stops_others) stop.request_stop();
-  }
-}
-
-PipelineReport Runner::run_one(const PipelineSettings& pipeline, PipelineWatch& watch,
-                               PipelineReport report, const std::stop_token& stop) {
+PipelineReport Runner::run_to_end(Job& job, const std::stop_token& stop) {
   constexpr Milliseconds wait_first{1000};
   constexpr Milliseconds wait_max{30'000};
   const TimePoint began = clock_.now();
+  PipelineReport report = std::move(job.result.report);
   const Milliseconds earlier = report.duration;
   Milliseconds wait = wait_first;
   for (int vain = 0;; ++vain) {
     const uint64_t inserted = report.counts.inserted;
-    report = attempt(pipeline, watch, report, stop);
+    report = attempt(job, report, stop);
     report.duration = earlier + std::chrono::duration_cast<Milliseconds>(clock_.now() - began);
     if (report.counts.inserted != inserted) {
       vain = 0;
       wait = wait_first;
     }
-    if (stop.stop_requested() || !starts_again(pipeline, report, vain)) return report;
+    if (stop.stop_requested() || !starts_again(job.settings, report, vain)) return report;
     console_.warning(
-        pipeline.name, report.error->slug,
+        job.settings.name, report.error->slug,
         fmt::format("{}; starting again in {}", report.error->message, short_duration(wait)));
     if (!wait_for(wait, stop)) {
       report.error.reset();
@@ -170,20 +102,21 @@ bool Runner::starts_again(const PipelineSettings& pipeline, const PipelineReport
   }
 }
 
-PipelineReport Runner::attempt(const PipelineSettings& pipeline, PipelineWatch& watch,
-                               const PipelineReport& before, const std::stop_token& stop) {
+PipelineReport Runner::attempt(Job& job, const PipelineReport& before,
+                               const std::stop_token& stop) {
   PipelineReport unstarted = before;
   unstarted.error.reset();
   unstarted.interrupted = stop.stop_requested();
   unstarted.limit_reached = settings_.run.duration_max && elapsed() >= *settings_.run.duration_max;
   if (unstarted.interrupted || unstarted.limit_reached) return unstarted;
-  const bool full = pipeline.mode.value == Mode::full && !settings_.run.continuous;
-  if (full && !pipeline.range) return take_snapshot(pipeline, watch, unstarted, stop);
-  return load(pipeline, watch, unstarted, stop);
+  const bool full = job.settings.mode.value == Mode::full && !settings_.run.continuous;
+  if (full && !job.settings.range) return take_snapshot(job, unstarted, stop);
+  return load(job, job.settings, unstarted, stop);
 }
 
-PipelineReport Runner::load(const PipelineSettings& pipeline, PipelineWatch& watch,
+PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
                             const PipelineReport& before, const std::stop_token& stop) {
+  PipelineWatch& watch = job.watch;
   watch.counts().phase = Phase::starting;
   watch.meter().opening();
   auto opened = open(pipeline, watch);
@@ -192,10 +125,11 @@ PipelineReport Runner::load(const PipelineSettings& pipeline, PipelineWatch& wat
     unstarted.error = std::move(opened).error();
     return unstarted;
   }
-  CountingSink sink(*opened->sink, watch);
+  CountingSink sink(*opened->sink, watch,
+                    job.family == nullptr ? nullptr : &job.family->rows_before);
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
-  PipelineReport report = sluice::run_pipeline(options_of(pipeline, before), ports, stop);
-  report.name = pipeline.name;
+  PipelineReport report = sluice::run_pipeline(options_of(job, pipeline, before), ports, stop);
+  report.name = job.settings.name;
   if (opened->replay_file != nullptr) {
     auto finished = opened->replay_file->finish();
     if (!finished && !report.error) report.error = std::move(finished).error();
@@ -214,7 +148,8 @@ Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWa
   kafka::SourceOptions source;
   source.topic = pipeline.topic.value;
   source.group = pipeline.group.value;
-  source.queue_bytes_max = memory_each_ / queue_share;
+  source.queue_bytes_max = queue_bytes_each_;
+  if (settings_.output.metrics_listen) source.watch = &watch.meter();
   source.unavailable_max = settings_.run.retry_time_max.value;
   Opened opened;
   const bool replay = !pipeline.replayed_group.empty();
@@ -262,7 +197,7 @@ Result<std::unique_ptr<Sink>> Runner::open_sink(const PipelineSettings& pipeline
   }
 }
 
-PipelineOptions Runner::options_of(const PipelineSettings& pipeline,
+PipelineOptions Runner::options_of(const Job& job, const PipelineSettings& pipeline,
                                    const PipelineReport& before) const {
   const RunSettings& run = settings_.run;
   PipelineOptions options;
@@ -270,10 +205,11 @@ PipelineOptions Runner::options_of(const PipelineSettings& pipeline,
   options.topic = pipeline.topic.value;
   options.group = pipeline.group.value;
   options.run_id = run_id_;
-  options.start = pipeline.start.value;
-  options.start_is_explicit = run.start_is_explicit;
+  if (!job.read_whole) options.start = pipeline.start.value;
+  options.start_is_explicit = run.start_is_explicit || job.read_whole;
+  options.joins_always = job.family != nullptr && !run.continuous;
   options.batch = {pipeline.batch_rows.value, pipeline.batch_bytes.value, pipeline.batch_age.value};
-  options.memory_max = memory_each_ - memory_each_ / queue_share;
+  options.memory_now = &block_bytes_each_;
   options.record_bytes_max = pipeline.record_bytes_max.value;
   options.on_error = pipeline.on_error.value;
   options.rejects_max = pipeline.reject.max.value;

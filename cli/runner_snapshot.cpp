@@ -5,7 +5,7 @@
 #include <cctype>
 #include <random>
 
-#include "cli/runner.hpp"
+#include "cli/runner_job.hpp"
 #include "cli/text.hpp"
 #include "core/clickhouse/snapshot_tables.hpp"
 #include "core/kafka/snapshot_groups.hpp"
@@ -36,8 +36,8 @@ SnapshotOptions snapshot_options(const PipelineSettings& pipeline, const RunSett
 
 }  // namespace
 
-PipelineReport Runner::take_snapshot(const PipelineSettings& pipeline, PipelineWatch& watch,
-                                     PipelineReport report, const std::stop_token& stop) {
+PipelineReport Runner::take_snapshot(Job& job, PipelineReport report, const std::stop_token& stop) {
+  const PipelineSettings& pipeline = job.settings;
   // What an earlier attempt loaded is gone, so it was not inserted.
   report.counts = {};
   report.partitions.clear();
@@ -57,7 +57,7 @@ PipelineReport Runner::take_snapshot(const PipelineSettings& pipeline, PipelineW
       kafka::open_source(cluster, {.topic = pipeline.topic.value, .group = pipeline.group.value});
   if (!source) return fail(std::move(source).error());
   Snapshot snapshot(snapshot_options(pipeline, settings_.run, run_id_), **source, **tables,
-                    **groups, watch, clock_);
+                    **groups, job.watch, clock_);
   auto begun = snapshot.begin();
   (*source)->close(Milliseconds{1000});
   if (!begun) {
@@ -72,7 +72,7 @@ PipelineReport Runner::take_snapshot(const PipelineSettings& pipeline, PipelineW
   // Half of the hour for which replicated tables remember tokens; plain ones count INSERTs instead.
   constexpr Milliseconds safe_age{30 * 60'000};
   if (begun->exactly_once) shadow.range->exactly_once = ExactlyOnce{.safe_age = safe_age};
-  report = load(shadow, watch, report, stop);
+  report = load(job, shadow, report, stop);
   if (!report.error && report.caught_up) {
     Result<void> finished = snapshot.finish(report);
     if (finished.ok()) return report;

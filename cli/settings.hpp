@@ -87,13 +87,16 @@ struct PipelineSettings {
   Setting<std::vector<std::string>> tags;  ///< words to select it by
   Setting<bool> disabled;
   Setting<std::string> topic;
+  /// Instead of `topic`: many topics into one table, each read by a pipeline of its own
+  /// (topic_pattern.hpp).
+  Setting<std::string> topics_regex;
   Setting<std::string> table;  ///< "db.table", the database filled in
   Setting<std::string> group;
   Setting<StartAt> start;
   Setting<Mode> mode{Mode::incremental, {}};
-  /// Set by the commands that read a range; `group` is then of that run alone, and this one is the
-  /// pipeline's own.
-  std::optional<RangeRun> range;
+  std::optional<RangeRun> range;  ///< set by the commands that read one
+  /// The pipeline's own group, by which its rejects are told apart, where `group` is another: of a
+  /// range, or of one topic of several.
   std::string live_group;
   Setting<OnError> on_error{OnError::stop, {}};
   Setting<OnGap> on_gap{OnGap::stop, {}};

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ class PipelineWatch final : public Observer {
   void rejected(const RejectedRecord& record) override;
   void committed(std::span<const CommitOutcome> offsets) override;
   void warning(std::string_view slug, std::string_view message) override;
+  void reading_anew() override { meter_.reading_anew(); }
   void state(const State& state) override { meter_.state(state); }
   void progress(const Progress& progress) override {
     counts_.take(progress);
@@ -51,11 +53,29 @@ class PipelineWatch final : public Observer {
   std::atomic<uint64_t> rejects_told_{0};
 };
 
+/// Whether a table held rows before any of several pipelines put some there. Thread-safe.
+class RowsBefore {
+ public:
+  [[nodiscard]] Result<bool> ask(Sink& sink) {
+    const std::lock_guard lock(mutex_);
+    if (!answer_) answer_ = TRY(sink.has_rows());
+    return *answer_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<bool> answer_;
+};
+
 /// Passes a Sink's calls on, counts the batches that are under way and tells what became of them.
 class CountingSink final : public Sink {
  public:
-  CountingSink(Sink& sink, PipelineWatch& watch)
-      : sink_(sink), under_way_(watch.counts().batches_in_flight), meter_(watch.meter()) {}
+  /// `rows_before` is null for a pipeline with a table of its own.
+  CountingSink(Sink& sink, PipelineWatch& watch, RowsBefore* rows_before)
+      : sink_(sink),
+        rows_before_(rows_before),
+        under_way_(watch.counts().batches_in_flight),
+        meter_(watch.meter()) {}
 
   [[nodiscard]] bool has_room() const override { return sink_.has_room(); }
   void submit(const Insert& insert) override {
@@ -70,15 +90,18 @@ class CountingSink final : public Sink {
   }
   Result<Table> describe() override { return sink_.describe(); }
   std::optional<Table> look() override { return sink_.look(); }
-  Result<bool> has_rows() override { return sink_.has_rows(); }
   Result<std::optional<uint64_t>> rows_of(const std::string& topic, PartitionId partition,
                                           OffsetRange offsets) override {
     return sink_.rows_of(topic, partition, offsets);
+  }
+  Result<bool> has_rows() override {
+    return rows_before_ == nullptr ? sink_.has_rows() : rows_before_->ask(sink_);
   }
   void cancel() override { sink_.cancel(); }
 
  private:
   Sink& sink_;
+  RowsBefore* const rows_before_;
   std::atomic<int64_t>& under_way_;
   PipelineMeter& meter_;
 };

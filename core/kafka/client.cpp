@@ -71,6 +71,7 @@ Result<void> Client::start(Role role, Conf conf) {
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), on_error);
   if (callbacks_.rebalanced) rd_kafka_conf_set_rebalance_cb(conf.get(), on_rebalance);
+  if (callbacks_.statistics) rd_kafka_conf_set_stats_cb(conf.get(), on_statistics);
   if (callbacks_.delivered) rd_kafka_conf_set_dr_msg_cb(conf.get(), on_delivery);
 
   std::array<char, 512> text{};
@@ -159,6 +160,7 @@ void Client::fail(Error error) {
 void Client::on_error(rd_kafka_t* handle, int code, const char* text, void* opaque) noexcept {
   auto& client = *static_cast<Client*>(opaque);
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
+  if (client.callbacks_.error) client.callbacks_.error(rd_kafka_err2name(error));
   if (error == RD_KAFKA_RESP_ERR__FATAL) {
     client.fail(fatal_error(handle, {}));
     return;
@@ -169,6 +171,11 @@ void Client::on_error(rd_kafka_t* handle, int code, const char* text, void* opaq
 void Client::on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t code,
                           rd_kafka_topic_partition_list_t* partitions, void* opaque) noexcept {
   static_cast<Client*>(opaque)->callbacks_.rebalanced(code, partitions);
+}
+
+int Client::on_statistics(rd_kafka_t*, char* json, size_t size, void* opaque) noexcept {
+  static_cast<Client*>(opaque)->callbacks_.statistics({json, size});
+  return 0;  // librdkafka frees the text
 }
 
 void Client::on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) noexcept {

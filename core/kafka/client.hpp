@@ -41,6 +41,10 @@ class Client {
     std::function<void(const rd_kafka_message_t&)> message;
     /// A produced record was acknowledged or given up.
     std::function<void(const rd_kafka_message_t&)> delivered;
+    /// librdkafka's statistics, in JSON, every statistics.interval.ms.
+    std::function<void(std::string_view)> statistics;
+    /// An error that is no record's, by librdkafka's name for it.
+    std::function<void(std::string_view)> error;
   };
 
   /// Creates the client. Connects in the background. Errc::config when the properties do not fit
@@ -80,6 +84,7 @@ class Client {
   static void on_error(rd_kafka_t*, int code, const char* text, void* opaque) noexcept;
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t code,
                            rd_kafka_topic_partition_list_t* partitions, void* opaque) noexcept;
+  static int on_statistics(rd_kafka_t*, char* json, size_t size, void* opaque) noexcept;
   static void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) noexcept;
   Result<void> start(Role role, Conf conf);
   void take_consumer_events(Milliseconds wait);

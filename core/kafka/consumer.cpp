@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/kafka/statistics.hpp"
 #include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
@@ -62,8 +63,19 @@ Consumer::Consumer(ClusterOptions cluster, SourceOptions options)
 
 Result<void> Consumer::open() {
   Conf conf = TRY(make_conf(cluster_, Role::consumer, {}, fixed_properties()));
-  counter_ = TRY(Client::open(Role::consumer, std::move(conf), cluster_, {}));
+  counter_ = TRY(Client::open(Role::consumer, std::move(conf), cluster_, watching_callbacks()));
   return {};
+}
+
+Client::Callbacks Consumer::watching_callbacks() const {
+  Client::Callbacks callbacks;
+  ClientWatch* const watch = options_.watch;
+  if (watch == nullptr) return callbacks;
+  callbacks.error = [watch](std::string_view name) { watch->client_error(name); };
+  callbacks.statistics = [watch](std::string_view json) {
+    if (const auto found = parse_statistics(json)) watch->client_statistics(*found);
+  };
+  return callbacks;
 }
 
 Milliseconds Consumer::lookup_limit() const {
@@ -88,6 +100,9 @@ Result<Conf> Consumer::consumer_conf(size_t partitions) {
       {"queued.min.messages", std::to_string(sizes.queue_messages)},
       {"queued.max.messages.kbytes", std::to_string(sizes.queue_kbytes)},
   };
+  if (options_.watch != nullptr) {
+    defaults.emplace_back("statistics.interval.ms", statistics_interval_ms);
+  }
   // Without it a full queue makes librdkafka rest for up to a second, hence poke_stalled().
   constexpr const char* backoff = "fetch.queue.backoff.ms";
   needs_poke_ = !knows_property(backoff);
@@ -113,7 +128,7 @@ Result<void> Consumer::open_consumer() {
   CHECK(!closed_);
   const auto found = TRY(Lookups(*counter_, place(), lookup_limit()).partitions());
   Conf conf = TRY(consumer_conf(found.size()));
-  Client::Callbacks callbacks;
+  Client::Callbacks callbacks = watching_callbacks();
   callbacks.rebalanced = [this](rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list) {
     on_rebalance(code, list);
   };

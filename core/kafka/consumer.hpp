@@ -76,6 +76,7 @@ class Consumer final : public Source {
   // consumer.cpp: the client and what it is asked
   Result<void> open_consumer();
   Result<Conf> consumer_conf(size_t partitions);
+  [[nodiscard]] Client::Callbacks watching_callbacks() const;
   Result<Lookups> lookups();
   [[nodiscard]] Milliseconds lookup_limit() const;
   [[nodiscard]] Place place() const { return {.topic = options_.topic, .group = options_.group}; }

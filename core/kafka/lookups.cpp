@@ -86,9 +86,25 @@ Error Lookups::gave_up(std::string_view what) const {
   if (client_.health().last_answer() <= started_) return client_.health().unreachable(limit_);
   return {.code = Errc::unavailable,
           .slug = "kafka-lookup-failed",
-          .message = fmt::format("Kafka did not tell {} of topic {} within {}: {}", what,
-                                 place_.topic, in_words(limit_.count()), reason_of(last_code_)),
+          .message = fmt::format("Kafka did not tell {}{} within {}: {}", what,
+                                 place_.topic.empty() ? "" : " of topic " + place_.topic,
+                                 in_words(limit_.count()), reason_of(last_code_)),
           .fix = "check that every partition has a leader, then try again"};
+}
+
+Result<std::vector<std::string>> Lookups::topics() {
+  std::vector<std::string> out;
+  TRY(ask("its topics", [&](Milliseconds patience) { return ask_topics(patience, out); }));
+  return out;
+}
+
+Result<bool> Lookups::ask_topics(Milliseconds patience, std::vector<std::string>& out) {
+  Metadata metadata;
+  const rd_kafka_resp_err_t code = ask_metadata(client_.get(), nullptr, patience, metadata);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return again(code);
+  out.clear();
+  for (int i = 0; i < metadata->topic_cnt; ++i) out.emplace_back(metadata->topics[i].topic);
+  return true;
 }
 
 Result<std::vector<PartitionId>> Lookups::partitions() {

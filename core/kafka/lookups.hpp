@@ -38,6 +38,8 @@ class Lookups {
   /// Partitions without a commit are left out.
   [[nodiscard]] Result<std::map<PartitionId, Committed>> committed(
       std::span<const PartitionId> partitions);
+  /// All topics of the cluster; the place has none.
+  [[nodiscard]] Result<std::vector<std::string>> topics();
   /// One attempt within the limit: whether the topic is there; nothing when nobody could tell.
   [[nodiscard]] std::optional<bool> topic_exists();
 
@@ -49,6 +51,7 @@ class Lookups {
   Result<bool> ask_topic(Milliseconds patience, std::vector<PartitionId>& out);
   Result<bool> ask_offsets(Milliseconds patience, std::span<const PartitionId> partitions,
                            int64_t at, std::map<PartitionId, Offset>& out);
+  Result<bool> ask_topics(Milliseconds patience, std::vector<std::string>& out);
   Result<bool> ask_committed(Milliseconds patience, std::span<const PartitionId> partitions,
                              std::map<PartitionId, Committed>& out);
   Result<std::map<PartitionId, Offset>> offsets(std::span<const PartitionId> partitions, int64_t at,

@@ -160,6 +160,7 @@ void Consumer::on_message(const rd_kafka_message_t& message) {
                    .fix = "run the command again: it continues where it stopped"});
     return;
   }
+  if (options_.watch != nullptr) options_.watch->client_error(rd_kafka_err2name(message.err));
   const std::string text = escape_text(rd_kafka_message_errstr(&message), 300);
   if (auto refusal = refusal_of(message.err, place())) {
     client_->fail(*std::move(refusal));

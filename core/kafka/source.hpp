@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -31,12 +32,33 @@ struct ClusterOptions {
   LogCallback log;
 };
 
+/// What the client of a source tells of itself every few seconds.
+struct ClientStatistics {
+  struct Broker {
+    bool up = false;
+    std::optional<double> rtt_seconds;  ///< p99 of the last seconds; absent when nothing was asked
+  };
+  uint64_t fetch_queue_records = 0;
+  uint64_t fetch_queue_bytes = 0;
+  std::map<std::string, Broker> brokers;  ///< by "host:port"
+};
+
+/// Watches the client of a source. Called on the pipeline thread.
+class ClientWatch {
+ public:
+  virtual ~ClientWatch() = default;
+  virtual void client_statistics(const ClientStatistics& statistics) = 0;
+  /// `name` is librdkafka's: "_TRANSPORT".
+  virtual void client_error(std::string_view name) = 0;
+};
+
 struct SourceOptions {
   std::string topic;
   std::string group;
   uint64_t queue_bytes_max = 64ull << 20;  ///< for all partitions together
   Milliseconds fetch_wait_max{10};
   Milliseconds unavailable_max{60'000};  ///< no broker for so long is an error; 0: never
+  ClientWatch* watch = nullptr;          ///< outlives the source; without one nothing is measured
 };
 
 /// Connects (lazily) and returns a Source of one topic. Does not join the group yet.
@@ -48,6 +70,20 @@ struct SourceOptions {
 [[nodiscard]] Result<std::unique_ptr<RejectSink>> open_reject_topic(const ClusterOptions& cluster,
                                                                     const std::string& topic,
                                                                     const RejectedBy& by);
+
+/// The names of all topics of the cluster. Waits up to `limit` for an answer.
+[[nodiscard]] Result<std::vector<std::string>> list_topics(const ClusterOptions& cluster,
+                                                           Milliseconds limit);
+
+struct TopicOfGroup {
+  std::string topic;
+  std::string group;
+};
+
+/// Whether any of the groups has committed an offset of its topic. Joins none. `limit` is for each.
+[[nodiscard]] Result<bool> any_committed(const ClusterOptions& cluster,
+                                         const std::vector<TopicOfGroup>& groups,
+                                         Milliseconds limit);
 
 struct ScanOptions {
   std::string topic;

@@ -8,6 +8,7 @@ namespace sluice {
 namespace {
 
 constexpr Milliseconds idle_wait{2};
+constexpr Milliseconds close_min{1'000};
 constexpr Milliseconds fatal_drain_max{5'000};  ///< what is in flight may still be acknowledged
 
 }  // namespace
@@ -15,7 +16,8 @@ constexpr Milliseconds fatal_drain_max{5'000};  ///< what is in flight may still
 Result<void> PipelineRun::run_to_end() {
   TRY(prepare());
   observe_progress();
-  if (finished()) {
+  const auto done = [this] { return finished() && (assigned_once_ || !options_.joins_always); };
+  if (done()) {
     caught_up_ = true;
     return {};
   }
@@ -26,15 +28,18 @@ Result<void> PipelineRun::run_to_end() {
       break;
     }
     turn();
-    if (!error_ && finished()) {
+    if (!error_ && done()) {
       caught_up_ = true;
       break;
     }
     check_limits();
   }
+  // One deadline for both: what the drain did not need is left for leaving the group.
+  const TimePoint deadline = ports_.clock.now() + options_.drain_timeout;
   drain();
   if (!caught_up_ && !error_) caught_up_ = finished();
-  ports_.source.close(options_.drain_timeout);
+  const auto left = std::chrono::duration_cast<Milliseconds>(deadline - ports_.clock.now());
+  ports_.source.close(std::max(left, close_min));
   return {};
 }
 

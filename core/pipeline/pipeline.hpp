@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -60,8 +61,12 @@ struct PipelineOptions {
   std::string run_id;
   StartAt start;
   bool start_is_explicit = false;  ///< --from was given: a table with rows is no reason to stop
+  /// Joins the group also when there is nothing to read, which keeps its offsets from expiring.
+  bool joins_always = false;
   BatchLimits batch;
   uint64_t memory_max = 256ull << 20;  ///< blocks open and in flight, read queues
+  /// Where given, instead of memory_max: it may change while the pipeline runs. Outlives it.
+  const std::atomic<uint64_t>* memory_now = nullptr;
   uint64_t record_bytes_max = 16ull << 20;
   /// Goes on until it is told to stop (tail); else up to the end offsets of its start (sync).
   bool continuous = false;

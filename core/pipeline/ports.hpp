@@ -207,6 +207,7 @@ class Observer {
     Counts counts;
     uint64_t target = 0;  ///< records between start and end, an upper bound; 0 when unknown
     uint64_t passed = 0;  ///< of `target`, in offsets: reaches it even when offsets have gaps
+    std::chrono::nanoseconds decode{0};  ///< spent on making rows of records, sampled
   };
   /// A partition that is ours. What is not known is absent, never 0.
   struct PartitionState {
@@ -233,6 +234,8 @@ class Observer {
   virtual void rejected(const RejectedRecord& /*record*/) {}
   virtual void committed(std::span<const CommitOutcome> /*offsets*/) {}
   virtual void warning(std::string_view /*slug*/, std::string_view /*message*/) {}
+  /// A partition stood still for --stall-timeout: all of ours are read anew from where they are.
+  virtual void reading_anew() {}
   virtual void state(const State& /*state*/) {}
   /// Called every turn; keep it cheap.
   virtual void progress(const Progress& /*progress*/) {}

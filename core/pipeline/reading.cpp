@@ -20,7 +20,10 @@ bool within(const TimeRange& range, int64_t timestamp_ms) {
 
 }  // namespace
 
-bool PipelineRun::memory_full() const { return buffered() > options_.memory_max; }
+bool PipelineRun::memory_full() const {
+  const auto* now = options_.memory_now;
+  return buffered() > (now == nullptr ? options_.memory_max : now->load(std::memory_order_relaxed));
+}
 
 void PipelineRun::relieve_memory() {
   if (!memory_full()) return;

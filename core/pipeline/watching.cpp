@@ -102,6 +102,7 @@ void PipelineRun::fail_truncated(PartitionId partition, Offset end) {
 }
 
 void PipelineRun::read_anew() {
+  ports_.observer.reading_anew();
   std::map<PartitionId, Offset> positions;
   for (auto& [partition, session] : sessions_) {
     positions.emplace(partition, session.cursor.position());
@@ -159,7 +160,7 @@ void PipelineRun::observe_state() {
 }
 
 void PipelineRun::observe_progress() {
-  Observer::Progress progress{.counts = counts_};
+  Observer::Progress progress{.counts = counts_, .decode = times_.decode};
   if (options_.continuous) {
     progress.passed = counts_.read;
     progress.target = counts_.read + lag_;

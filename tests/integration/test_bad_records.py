@@ -82,6 +82,7 @@ def test_rejects_ok_makes_it_exit_0(kafka, clickhouse, sluice, topic, table, num
 
 def test_a_row_that_clickhouse_refuses_is_found_and_kept_whole(
         kafka, clickhouse, sluice, topic, table, numbers, tmp_path):
+    """case 26: two refused rows among good ones."""
     refused = ['{"n":201,"s":"a"}', '{"n":202,"s":"b"}']
     kafka.produce(topic, GOOD[:3] + refused[:1] + GOOD[3:] + refused[1:])
     run = sluice(*sync_arguments(kafka, clickhouse, topic, table, "--on-error", "reject", "--reject-file",
@@ -106,6 +107,7 @@ def test_a_row_that_clickhouse_refuses_stops_the_run_at_it(kafka, clickhouse, sl
 
 def test_tombstones_and_empty_values_are_skipped_and_counted_null_keys_are_nothing_special(
         kafka, clickhouse, sluice, topic, table, numbers):
+    """case 40: values that are not there."""
     kafka.produce(topic, [None, "", {"value": GOOD[0], "key": None}, {"value": GOOD[1], "key": "k"}])
     run = sluice(*sync_arguments(kafka, clickhouse, topic, table, "-o", "json")).expect(0)
     totals = run.json["totals"]
@@ -114,6 +116,7 @@ def test_tombstones_and_empty_values_are_skipped_and_counted_null_keys_are_nothi
 
 def test_a_reject_topic_that_does_not_exist_stops_before_anything_is_read(
         kafka, clickhouse, sluice, topic, table, numbers):
+    """case 28: nowhere to keep rejects."""
     kafka.produce(topic, ["broken"])
     run = sluice(*sync_arguments(kafka, clickhouse, topic, table, "--on-error", "reject", "--reject-topic",
                                  f"{topic}.none")).expect(78)

@@ -17,6 +17,7 @@ KILLS = int(os.environ.get("SLUICE_TEST_CHAOS_KILLS", 9))
 
 
 def test_nothing_is_lost_whatever_is_killed(own_kafka, own_clickhouse, sluice, topic, table):
+    """case 38: everything flaps."""
     kafka, clickhouse = own_kafka(), own_clickhouse()
     seed = int(os.environ.get("SLUICE_TEST_SEED", 1))
     print(f"SLUICE_TEST_SEED={seed}")

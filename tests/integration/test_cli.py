@@ -317,6 +317,7 @@ def test_control_characters_of_arguments_do_not_reach_the_terminal(sluice, confi
 
 
 def test_a_closed_stdout_is_no_failure(sluice, config):
+    """case 37: EPIPE on standard output."""
     reading, writing = os.pipe()
     os.close(reading)
     run = subprocess.run([sluice.binary, "--help"], stdout=writing, stderr=subprocess.PIPE, cwd=sluice.folder)

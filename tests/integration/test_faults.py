@@ -119,6 +119,8 @@ def test_a_column_of_the_wrong_type_names_the_column(kafka, clickhouse, sluice, 
 ])
 def test_an_answer_that_is_not_a_yes_is_never_taken_for_one(
         kafka, clickhouse, sluice, loaded_topic, table, name, answer, code):
+    """case 15: an exception in a header of a 200; case 16: no ClickHouse at all; case 17: an exception in its
+    body; case 23: a body without an end."""
     with fake_http.FakeHttp(forward_to=clickhouse.url) as fake:
         fake.on(fake_http.inserts, answer)
         run = sluice(*sync_arguments(kafka, fake, loaded_topic, table, "--retry-max-time", "3s"), timeout=60)
@@ -130,6 +132,7 @@ def test_an_answer_that_is_not_a_yes_is_never_taken_for_one(
 
 def test_the_same_bytes_and_token_are_sent_again_when_the_answer_is_lost(
         kafka, clickhouse, sluice, loaded_topic, table):
+    """case 13: the connection ends after all bytes were taken."""
     with fake_http.FakeHttp(forward_to=clickhouse.url) as fake:
         answered = []
 
@@ -151,6 +154,7 @@ def test_the_same_bytes_and_token_are_sent_again_when_the_answer_is_lost(
 @pytest.mark.parametrize("bytes_up", [0, 1, 500, 20_000, 100_000])
 def test_a_connection_that_breaks_in_the_middle_of_the_body(
         kafka, clickhouse, sluice, loaded_topic, table, bytes_up):
+    """case 13: the connection ends after so many bytes."""
     # An orderly end: a reset in the head of a request ends the engine itself (26.7, an uncaught
     # NetException).
     with proxy.Proxy(clickhouse.port) as broken:
@@ -160,6 +164,7 @@ def test_a_connection_that_breaks_in_the_middle_of_the_body(
 
 
 def test_clickhouse_dies_and_comes_back_in_the_middle(kafka, own_clickhouse, sluice, topic):
+    """case 38: ClickHouse goes away and comes back."""
     clickhouse = own_clickhouse()
     kafka.create_topic(topic, 4)
     kafka.produce_lines(topic, events.lines(200_000))
@@ -174,6 +179,7 @@ def test_clickhouse_dies_and_comes_back_in_the_middle(kafka, own_clickhouse, slu
 
 
 def test_the_broker_dies_and_comes_back_in_the_middle(own_kafka, clickhouse, sluice, topic, table):
+    """case 38: the broker goes away and comes back."""
     kafka = own_kafka()
     kafka.create_topic(topic, 4)
     kafka.produce_lines(topic, events.lines(300_000))

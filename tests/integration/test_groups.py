@@ -53,6 +53,7 @@ def all_there(clickhouse, table, count):
 
 def test_members_that_join_leave_and_crash_under_load_lose_nothing(
         kafka, clickhouse, sluice, topic, table, numbers):
+    """case 10: a rebalance storm. Nothing is lost, and only owners commit."""
     chance = random.Random(20261121)
     arguments = tail(kafka, clickhouse, topic, table, "-v")
     members = [sluice.start(*arguments)]
@@ -96,6 +97,7 @@ def test_orderly_rebalances_double_nothing(kafka, clickhouse, sluice, topic, tab
 
 def test_a_member_that_froze_takes_nothing_back_when_it_wakes(
         kafka, clickhouse, sluice, topic, table, numbers):
+    """case 11: thrown out of the group without a word (UNKNOWN_MEMBER), it commits nothing when it wakes."""
     arguments = tail(kafka, clickhouse, topic, table, "-X", "max.poll.interval.ms=8000")
     frozen = sluice.start(*arguments)
     with Producer(kafka, topic) as producer:
@@ -136,6 +138,7 @@ def test_a_static_member_that_restarts_causes_no_rebalance(kafka, clickhouse, sl
 
 def test_a_second_process_with_the_same_static_name_ends_the_first_with_78(
         kafka, clickhouse, sluice, topic, table, numbers):
+    """case 12: two processes with one group.instance.id."""
     arguments = tail(kafka, clickhouse, topic, table, "-X", "group.instance.id=only")
     kafka.produce(topic, ['{"n":1}'])
     older = sluice.start(*arguments)

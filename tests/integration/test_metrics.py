@@ -399,3 +399,26 @@ def test_alerts_and_dashboard_name_metrics_that_exist(held):
         assert expression.count("(") == expression.count(")") and expression.count("{") == expression.count("}")
         assert names_in(expression), expression
         assert names_in(expression) <= known, names_in(expression) - known
+
+
+def test_the_kafka_client_tells_of_its_brokers_queues_and_errors(own_kafka, clickhouse, sluice, topic, table):
+    kafka = own_kafka()
+    kafka.create_topic(topic, 2)
+    kafka.produce_lines(topic, events.lines(RECORDS))
+    events.create_table(clickhouse, table)
+    run = sluice.start("tail", *sync_arguments(kafka, clickhouse, topic, table, "--metrics-listen", "127.0.0.1:0",
+                                               "-X", "statistics.interval.ms=500", "--drain-timeout", "2s")[1:])
+    site = site_of(run)
+    run.wait_until(lambda: site.metrics().total("sluice_kafka_brokers_up") == 1, 30, "the broker to be seen")
+    run.wait_until(lambda: site.metrics().total("sluice_clickhouse_rows_inserted_total") == RECORDS, 30, "all rows")
+    seen = site.metrics()
+    assert 0 < seen.value("sluice_kafka_broker_rtt_seconds", broker=kafka.bootstrap) < 5
+    assert seen.value("sluice_kafka_fetch_queue_records", pipeline=topic) >= 0
+    assert seen.value("sluice_kafka_fetch_queue_bytes", pipeline=topic) >= 0
+    assert seen.value("sluice_kafka_stall_restarts_total", pipeline=topic) == 0
+    assert 0 < seen.value("sluice_decode_seconds_total", pipeline=topic) < 60
+    kafka.kill()
+    run.wait_until(lambda: site.metrics().value("sluice_kafka_brokers_up") == 0, 30, "the broker to be missed")
+    run.wait_until(lambda: site.metrics().total("sluice_kafka_errors_total", pipeline=topic, error="_TRANSPORT") > 0,
+                   30, "the errors")
+    assert run.stop(30).seconds < 60, "nothing waits for a broker that is away"

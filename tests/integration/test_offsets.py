@@ -17,6 +17,7 @@ def numbers(kafka, clickhouse, topic, table):
 
 def test_a_group_without_offsets_beside_a_full_table_stops_and_asks(
         kafka, clickhouse, sluice, topic, table, numbers):
+    """case 36: a group whose offsets expired."""
     clickhouse.query(f"INSERT INTO {table} VALUES (1000)")
     run = sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(78)
     assert "--from" in run.stderr
@@ -37,6 +38,7 @@ def test_from_a_time_starts_there(kafka, clickhouse, sluice, topic, table, numbe
 
 
 def test_offsets_that_were_deleted_stop_with_the_lost_range(kafka, clickhouse, sluice, topic, table, numbers):
+    """case 31, case 36: below the first record that is left."""
     kafka.commit(f"sluice-{topic}", topic, {0: 2})
     kafka.delete_records(topic, {0: 6})
     run = sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(1)
@@ -46,6 +48,7 @@ def test_offsets_that_were_deleted_stop_with_the_lost_range(kafka, clickhouse, s
 
 
 def test_offsets_beyond_the_end_stop(kafka, clickhouse, sluice, topic, table, numbers):
+    """case 33, case 36: beyond the end."""
     kafka.commit(f"sluice-{topic}", topic, {0: 11})
     run = sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(1)
     assert "11" in run.stderr and "ends at 10" in run.stderr

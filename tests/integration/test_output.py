@@ -154,6 +154,7 @@ def test_fail_fast_stops_the_others(kafka, clickhouse, sluice, topic, table, loa
 
 
 def test_the_second_server_is_tried_when_the_first_is_away(kafka, clickhouse, sluice, topic, table, loaded):
+    """case 24: another address of the same table."""
     (sluice.folder / "sluice.toml").write_text(
         f'[kafka]\nbrokers = "{kafka.bootstrap}"\n[clickhouse]\nurls = ["http://127.0.0.1:1", "{clickhouse.url}"]\n'
         f'[pipelines.a]\ntopic = "{topic}"\ntable = "{table}"\n')

@@ -64,6 +64,7 @@ def test_no_rejects_is_said_and_no_failure(kafka, clickhouse, sluice, topic, tab
 
 def test_what_a_record_says_about_itself_does_not_reach_the_terminal(
         kafka, clickhouse, sluice, topic, table, numbers, place):
+    """case 40: control characters in a record."""
     kafka.produce(topic, [{"value": '{"n":1,"n\x1b[31m":2,"\x1b]0;owned\x07":', "key": "\x1b[2J"}])
     load(sluice, kafka, clickhouse, topic, table, place).expect(3)
     assert not any(ord(byte) < 32 and byte != "\n" for byte in listed(sluice, kafka, place).expect(0).stdout)
@@ -180,6 +181,7 @@ def test_more_than_max_ends_the_run_and_nothing_is_lost(
 
 def test_a_reject_too_large_for_its_topic_stops_the_run_before_it(
         kafka, clickhouse, sluice, topic, table, numbers):
+    """case 28: a reject topic that does not take it."""
     kafka.alter_topic(f"{topic}.rejects", {"max.message.bytes": "2000"})
     kafka.produce(topic, GOOD + [json.dumps({"n": "x", "s": "y" * 5000})] + GOOD)
     place = ["--reject-topic", f"{topic}.rejects"]
@@ -195,7 +197,9 @@ def test_a_reject_too_large_for_its_topic_stops_the_run_before_it(
 
 @pytest.mark.parametrize("kind", ["topic", "file"])
 def test_kills_lose_no_reject_and_no_row(kafka, clickhouse, sluice, topic, table, kind, tmp_path):
-    """kill -9 at random moments while every tenth record is bad."""
+    """case 27: also between the acknowledgement of a reject and the commit behind it.
+
+    kill -9 at random moments while every tenth record is bad."""
     kafka.create_topic(topic, 2)
     kafka.create_topic(f"{topic}.rejects", 1)
     clickhouse.query(f"CREATE TABLE {table} (n UInt32) ENGINE = MergeTree ORDER BY n")

@@ -106,6 +106,7 @@ def test_a_wrong_password_is_no_permission(secure_kafka, clickhouse, sluice, top
 
 
 def test_plaintext_to_a_tls_port_says_so(secure_kafka, clickhouse, sluice, topic, table, loaded):
+    """case 25: TLS that is missing on one side."""
     write_config(sluice, secure_kafka.tls_bootstrap, clickhouse.url, topic, table, "")
     run = sluice("sync", "--retry-max-time", "3s", timeout=40).expect(75)
     assert "TLS" in run.stderr or "SSL" in run.stderr
@@ -139,6 +140,7 @@ def test_https_through_a_tls_proxy(secure_kafka, clickhouse, sluice, topic, tabl
 @pytest.mark.parametrize("fault", ["wrong host", "expired", "self-signed"])
 def test_a_bad_certificate_is_fatal_and_nothing_is_sent(
         secure_kafka, clickhouse, sluice, topic, table, loaded, authority, fault):
+    """case 25: certificates that prove nothing."""
     certificate = {
         "wrong host": lambda: authority.issue("other", names=["DNS:example.invalid"]),
         "expired": lambda: authority.issue("old", expired=True),

@@ -14,6 +14,7 @@ STOPS = 20
 
 
 def test_twenty_stops_at_random_moments_lose_nothing_and_double_nothing(kafka, clickhouse, sluice, topic, table):
+    """case 39: SIGTERM at any moment."""
     data = events.lines(1_000_000)
     kafka.create_topic(topic, 4)
     kafka.produce_lines(topic, data)
@@ -56,6 +57,7 @@ def test_ctrl_c_ends_with_130_and_the_next_run_continues(kafka, clickhouse, slui
 
 
 def test_a_second_ctrl_c_stops_at_once(kafka, clickhouse, sluice, topic, table):
+    """case 39: the second signal."""
     kafka.create_topic(topic, 1)
     events.create_table(clickhouse, table)
     kafka.produce_lines(topic, events.lines(1000))

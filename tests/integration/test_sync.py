@@ -48,6 +48,7 @@ def test_an_empty_topic_is_caught_up(kafka, clickhouse, sluice, topic, table):
 
 def test_control_records_aborted_transactions_and_compacted_gaps_do_not_hang_it(
         kafka, clickhouse, sluice, topic, table):
+    """case 32: offsets that are no records."""
     kafka.create_topic(topic, 1)
     clickhouse.query(f"CREATE TABLE {table} (n UInt32) ENGINE = MergeTree ORDER BY n")
     kafka.produce_transaction(topic, [f'{{"n":{n}}}' for n in range(5)])
@@ -60,7 +61,7 @@ def test_control_records_aborted_transactions_and_compacted_gaps_do_not_hang_it(
 
 
 def test_an_open_transaction_holds_nothing_up(kafka, clickhouse, sluice, topic, table):
-    """The target is the last stable offset: what is open is left for the next run."""
+    """case 32: an end before the end. The target is the last stable offset: what is open is left for the next run."""
     kafka.create_topic(topic, 1)
     clickhouse.query(f"CREATE TABLE {table} (n UInt32) ENGINE = MergeTree ORDER BY n")
     kafka.produce(topic, ['{"n":1}'])

@@ -31,6 +31,7 @@ def at(partition, values):
 
 
 def test_what_is_produced_appears_and_sigterm_ends_with_0(kafka, clickhouse, sluice, topic, table, numbers):
+    """case 39: SIGTERM to tail."""
     kafka.produce(topic, lines(0, 100))
     run = sluice.start(*tail_arguments(kafka, clickhouse, topic, table, "-o", "json"))
     run.wait_until(lambda: len(numbers()) == 100, 30, "the first rows")
@@ -100,7 +101,9 @@ def test_a_start_without_clickhouse_waits_for_it(own_clickhouse, kafka, sluice, 
 
 def test_an_outage_of_clickhouse_causes_no_rebalance_no_growth_and_ends_by_itself(
         kafka, clickhouse, sluice, topic, table, numbers):
-    """An hour at 20,000 records a second, compressed: more data than the memory limit holds."""
+    """case 38: an hour without ClickHouse.
+
+    An hour at 20,000 records a second, compressed: more data than the memory limit holds."""
     with proxy.Proxy(clickhouse.port) as way:
         run = sluice.start(*tail_arguments(kafka, way, topic, table, "--memory", "32MiB", "-v",
                                            "-X", "max.poll.interval.ms=10000", "-X", "session.timeout.ms=6000"))
@@ -202,6 +205,7 @@ def test_a_pipeline_that_a_new_configuration_has_no_more_stays_in_the_report(
 
 
 def test_lost_offsets_stop_or_are_passed_over_as_told(kafka, clickhouse, sluice, topic, table, numbers):
+    """case 31: retention was faster."""
     kafka.produce(topic, at(0, lines(0, 10)))
     kafka.commit(f"sluice-{topic}", topic, {0: 2, 1: 0})
     kafka.delete_records(topic, {0: 6})
@@ -215,6 +219,7 @@ def test_lost_offsets_stop_or_are_passed_over_as_told(kafka, clickhouse, sluice,
 
 def test_retention_that_overtakes_a_running_tail_is_passed_over_when_told(
         kafka, clickhouse, sluice, topic, table, numbers):
+    """case 31: retention is faster, while it runs."""
     with proxy.Proxy(clickhouse.port) as way:
         run = sluice.start(*tail_arguments(kafka, way, topic, table, "--on-gap", "continue", "--batch-rows", "1000",
                                            "-X", "queued.max.messages.kbytes=1024", "-o", "json"))
@@ -235,6 +240,7 @@ def test_retention_that_overtakes_a_running_tail_is_passed_over_when_told(
 
 
 def test_a_topic_made_anew_stops_and_with_continue_is_read_whole(kafka, clickhouse, sluice, topic, table, numbers):
+    """case 33: the same offsets hold other records."""
     kafka.produce(topic, at(0, lines(0, 50)))
     sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
     kafka.delete_topic(topic)
@@ -251,6 +257,7 @@ def test_a_topic_made_anew_stops_and_with_continue_is_read_whole(kafka, clickhou
 @pytest.mark.parametrize("change", ["ADD COLUMN b String", "DROP COLUMN s", "MODIFY COLUMN s UInt64",
                                     "RENAME COLUMN s TO b"])
 def test_a_table_that_is_altered_while_rows_flow_loses_none(kafka, clickhouse, sluice, topic, table, change):
+    """case 29: ALTER while rows are on their way."""
     kafka.create_topic(topic, 2)
     clickhouse.query(f"CREATE TABLE {table} (n UInt32, s UInt32) ENGINE = MergeTree ORDER BY n")
     run = sluice.start(*tail_arguments(kafka, clickhouse, topic, table, "--batch-age", "200ms"))

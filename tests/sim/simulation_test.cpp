@@ -17,7 +17,8 @@
 /// so; nothing before a committed offset is without an end; buffers stay within the limit; some run
 /// reaches the end.
 ///
-///   SLUICE_SIM_SEED=17 repeats one seed, SLUICE_SIM_SEEDS=10000000 runs that many.
+///   SLUICE_SIM_SEED=17 repeats one seed, SLUICE_SIM_FIRST=1 SLUICE_SIM_SEEDS=10000000 are the first
+///   and the last of a range (tests/nightly).
 namespace sluice::test {
 namespace {
 
@@ -270,7 +271,8 @@ class Simulation : public testing::TestWithParam<uint64_t> {};
 TEST_P(Simulation, NothingIsLostWhateverHappens) {
   const uint64_t only = from_environment("SLUICE_SIM_SEED", 0);
   const uint64_t seeds = from_environment("SLUICE_SIM_SEEDS", 100'000);
-  for (uint64_t seed = 1 + GetParam(); seed <= seeds; seed += parts) {
+  const uint64_t first = from_environment("SLUICE_SIM_FIRST", 1);
+  for (uint64_t seed = first + GetParam(); seed <= seeds; seed += parts) {
     const uint64_t used = only != 0 ? only : seed;
     ASSERT_EQ(World(used).live(), "") << "repeat with SLUICE_SIM_SEED=" << used;
     if (only != 0) return;

@@ -37,7 +37,7 @@ class MeterTest : public ::testing::Test {
     health_.emplace(settings_, clock_, "RUN", limits);
   }
 
-  PipelineMeter& meter() { return health_->pipelines().front().meter; }
+  PipelineMeter& meter() { return health_->pipelines().front()->meter; }
   PipelineFacts facts() { return meter().facts(); }
   PipelineState state() { return state_of(facts(), batch_rows, clock_.now(), limits); }
 

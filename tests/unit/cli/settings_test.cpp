@@ -248,10 +248,9 @@ TEST_F(SettingsTest, SyntaxErrorsHaveLineAndColumn) {
 TEST_F(SettingsTest, ValuesOfLaterVersionsAreRefusedWithThatWord) {
   for (const char* line :
        {"format = \"avro\"", "format = { type = \"protobuf\" }",
-        "write = \"overwrite\"", "delivery = \"exactly-once\"",
-        "map = { a = \"/a\" }", "columns = { a = \"$offset\" }", "topics_regex = \"^a\"",
-        "destination = \"other\"", "key = [\"id\"]",
-        "unknown_fields = { into = \"extra\" }", "[registry]\nurl = \"http://r\"",
+        "write = \"overwrite\"", "delivery = \"exactly-once\"", "map = { a = \"/a\" }",
+        "columns = { a = \"$offset\" }", "destination = \"other\"",
+        "key = [\"id\"]", "unknown_fields = { into = \"extra\" }", "[registry]\nurl = \"http://r\"",
         "[destinations.x]\nurl = \"http://r\""}) {
     const std::string text = wrong(std::string(minimal) + line + "\n");
     EXPECT_NE(text.find("later version of sluice"), std::string::npos) << line << "\n" << text;

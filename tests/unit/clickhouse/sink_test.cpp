@@ -396,6 +396,7 @@ Expected once_then_good(AttemptClass kind) {
 }
 
 // Fault case 18 of delivery.md.
+/// case 18
 TEST(SinkTest, EveryCodeOnceAndThenAGoodAnswer) {
   for (const ErrorCode& entry : error_codes()) {
     const Delivery run =

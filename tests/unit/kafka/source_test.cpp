@@ -177,6 +177,7 @@ TEST_F(SourceTest, DropsCommitsOfAnOldAssignmentWithoutSendingThem) {
   EXPECT_TRUE(open()->committed(both_)->empty());
 }
 
+/// case 11
 TEST_F(SourceTest, CommitsInsideARevokeAndNotAfterIt) {
   auto source = join();
   CommitResult inside = CommitResult::unknown;
@@ -242,6 +243,7 @@ TEST_F(SourceTest, ReturnsTheListenersErrorFromPoll) {
   source->close(Milliseconds{2000});
 }
 
+/// case 31
 TEST_F(SourceTest, CallsAnOffsetThatIsGoneLostData) {
   kafka_.produce("orders", 0, 3);
   reader_.start = Offset{1000};

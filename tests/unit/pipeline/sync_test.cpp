@@ -243,6 +243,7 @@ TEST_F(Sync, ARecordOverTheSizeLimitIsRejectedWhole) {
   EXPECT_EQ(run.rejects.durable[0].reason, RejectReason::too_large);
 }
 
+/// case 27, case 28
 TEST_F(Sync, AnOffsetIsNotPassedBeforeItsRejectIsDurable) {
   topic.append(0, "broken");
   topic.produce(0, range(1, 5));
@@ -339,6 +340,7 @@ TEST_F(Sync, ARebalanceInTheMiddleLosesAndDoublesNothing) {
   expect_each_once(0, 600);
 }
 
+/// case 9
 TEST_F(Sync, ALostAssignmentIsReadAgainAndNothingIsLost) {
   topic.produce(0, range(0, 300));
   TestRun run(topic, table);
