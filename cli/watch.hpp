@@ -34,6 +34,7 @@ class PipelineWatch final : public Observer {
   void inserted(const Inserted& insert) override;
   void retrying(const Retrying& attempt) override;
   void rejected(const RejectedRecord& record) override;
+  void ignored_fields(std::string_view names) override;
   void committed(std::span<const CommitOutcome> offsets) override;
   void warning(std::string_view slug, std::string_view message) override;
   void state(const State& state) override { meter_.state(state); }
