@@ -325,7 +325,9 @@ class Backfill {
     if (!asked_.into.empty()) {
       const bool full = asked_.into.find('.') != std::string::npos;
       pipeline_.table.value =
-          full ? asked_.into : settings_.clickhouse.database.value + "." + asked_.into;
+          full ? asked_.into
+               : settings_.servers_of(pipeline_.destination.value).database.value + "." +
+                     asked_.into;
     }
     if (asked_.list) return list(groups);
     if (!asked_.forget.empty()) return forget(groups);
@@ -364,7 +366,8 @@ class Backfill {
     }
     TRY(look_for_duplicates());
     TRY(confirm());
-    if (asked_.duplicates == Duplicates::replace) TRY(replace(groups));
+    const bool replaces = asked_.duplicates == Duplicates::replace && plan_.records() > 0;
+    if (replaces) TRY(replace(groups));
     TRY(fix_range(groups));
     crash_point("backfill-fixed");
     return go(plan_.fixed());
@@ -411,9 +414,9 @@ class Backfill {
 
   Result<void> look_for_duplicates() {
     if (asked_.duplicates == Duplicates::allow || plan_.records() == 0) return {};
-    const auto& server = configuration_->connections.servers.front();
+
     rows_ = range_rows();
-    rows_.columns = TRY(clickhouse::origin_columns(server, rows_.database, rows_.table, clock_));
+    rows_.columns = TRY(clickhouse::origin_columns(server(), rows_.database, rows_.table, clock_));
     const std::string& table = pipeline_.table.value;
     const std::string into =
         "load into another table with --into, or insert anyway with "
@@ -426,7 +429,7 @@ class Backfill {
                    into};
     }
     if (asked_.duplicates == Duplicates::replace) return {};
-    const auto count = TRY(clickhouse::count_range_rows(server, rows_, clock_));
+    const auto count = TRY(clickhouse::count_range_rows(server(), rows_, clock_));
     if (count && *count == 0) return {};
     return Error{
         Errc::config, "range-duplicates",
@@ -438,7 +441,7 @@ class Backfill {
   }
 
   Result<void> replace(kafka::GroupAdmin& groups) {
-    TRY(clickhouse::delete_range_rows(configuration_->connections.servers.front(), rows_, clock_));
+    TRY(clickhouse::delete_range_rows(server(), rows_, clock_));
     crash_point("backfill-deleted");
     if (!TRY(look_up(groups, plan_.group, pipeline_.topic.value))) return {};
     return Error{Errc::failed, "backfill-race",
@@ -542,6 +545,9 @@ class Backfill {
     return exit_code::ok;
   }
 
+  const clickhouse::ServerOptions& server() const {
+    return configuration_->connections.servers.at(pipeline_.destination.value).front();
+  }
   void note(const std::string& text) const {
     if (!settings_.output.quiet) std::cerr << text << '\n';
   }

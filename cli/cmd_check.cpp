@@ -77,10 +77,11 @@ Result<Table> look_at_table(const PipelineSettings& pipeline, const Settings& se
   options.table = pipeline.table_name();
   options.senders = 1;
   options.retry.time_max = settings.run.retry_time_max.value;
+  const auto& servers = connections.servers.at(pipeline.destination.value);
   for (size_t index = 0;; ++index) {
-    auto sink = clickhouse::open_sink(connections.servers[index], options, observer, clock);
+    auto sink = clickhouse::open_sink(servers[index], options, observer, clock);
     if (sink.ok()) return (*sink)->describe();
-    const bool last = index + 1 == connections.servers.size();
+    const bool last = index + 1 == servers.size();
     if (last || sink.error().code != Errc::unavailable) return std::move(sink).error();
   }
 }
@@ -89,17 +90,33 @@ void check_table(const PipelineSettings& pipeline, const Settings& settings,
                  const Connections& connections, const Clock& clock, Findings& findings) {
   Warnings warnings(findings, pipeline.name);
   auto table = look_at_table(pipeline, settings, connections, warnings, clock);
-  const bool raw = pipeline.format.value == RecordFormat::raw;
-  if (table.ok() && raw) table = raw_table(std::move(table).value());
+  const RecordFormat format = pipeline.format.value;
+  if (table.ok()) table = filled_table(std::move(table).value(), pipeline.columns, format);
   if (!table.ok()) return findings.error(pipeline.name, table.error());
   const BlockSchema schema(std::move(table).value());
+  const auto layout = lay_out(schema.table(), pipeline.columns, format);
+  if (!layout.ok()) return findings.error(pipeline.name, layout.error());
   Encoding encoding = encoding_of(schema);
-  const std::string text =
-      raw ? fmt::format("the whole value goes into {}", schema.columns().front().name)
-          : sentence(encoding);
+  nlohmann::ordered_json filled = nlohmann::ordered_json::object();
+  std::string text;
+  std::string others;
+  for (size_t index = 0; index < layout->columns.size(); ++index) {
+    const std::string& name = schema.columns()[index].name;
+    const ColumnSource& source = layout->columns[index];
+    if (source == ColumnSource{.pointer = {name}}) continue;
+    filled[name] = to_string(source);
+    if (format == RecordFormat::raw && source.kind == ColumnSource::Kind::value) {
+      text = fmt::format("the whole value goes into {}", name);
+    } else {
+      others += fmt::format("{}{} = {}", others.empty() ? "; " : ", ", name, to_string(source));
+    }
+  }
+  if (format != RecordFormat::raw) text = sentence(encoding);
+  text += others;
   findings.ok(pipeline.name, fmt::format("table {}: {}", pipeline.table.value, text),
               {{"table", pipeline.table.value},
                {"format", encoding.form},
+               {"columns", std::move(filled)},
                {"parsed_by_server", std::move(encoding.cast)},
                {"defaults_by_server", std::move(encoding.defaults)},
                {"not_encodable", std::move(encoding.others)}});
@@ -114,8 +131,10 @@ void check_configuration(const Settings& settings, Findings& findings) {
     const std::string topics = many ? fmt::format("topics that match {}",
                                                   escape_control(pipeline.topics_regex.value, 1000))
                                     : "topic " + pipeline.topic.value;
+    const std::string& destination = pipeline.destination.value;
     findings.ok(pipeline.name,
-                fmt::format("{} to table {}, group {}{}", topics, pipeline.table.value,
+                fmt::format("{} to table {}{}, group {}{}", topics, pipeline.table.value,
+                            destination.empty() ? "" : " of destination " + destination,
                             pipeline.group.value, many ? ":TOPIC for each" : ""));
   }
 }

@@ -264,7 +264,10 @@ void show_plan(const Settings& settings, const PipelineSettings& pipeline, const
 
 /// Lists, or with --replay --dry-run counts.
 int list(Settings settings, const Environment& environment) {
-  if (!settings.rejects.replay) settings.clickhouse = {};  // its secrets are not needed
+  if (!settings.rejects.replay) {  // then ClickHouse's secrets are not needed
+    settings.clickhouse = {};
+    for (auto& [name, destination] : settings.destinations) destination = {};
+  }
   const auto connections = make_connections(settings, environment);
   if (!connections) return fail(connections.error(), settings.output, environment);
   const SystemClock clock;

@@ -65,8 +65,8 @@ Result<void> add_cluster(const Settings& settings, const Environment& environmen
 }
 
 Result<void> add_servers(const Settings& settings, const Environment& environment,
-                         Connections& out) {
-  const ClickHouseSettings& from = settings.clickhouse;
+                         const std::string& destination, Connections& out) {
+  const ClickHouseSettings& from = settings.servers_of(destination);
   const ResolvedSecret password = TRY(resolve(from.password, environment));
   if (!password.warning.empty()) out.warnings.push_back(password.warning);
   for (const std::string& url : from.urls.value) {
@@ -86,7 +86,7 @@ Result<void> add_servers(const Settings& settings, const Environment& environmen
       out.notes.push_back(fmt::format("{} is reached through the proxy {} ({})", url,
                                       without_userinfo(server.proxy), from.proxy.origin.place()));
     }
-    out.servers.push_back(std::move(server));
+    out.servers[destination].push_back(std::move(server));
   }
   return {};
 }
@@ -97,13 +97,25 @@ Connections::~Connections() {
   for (auto& [key, value] : cluster.properties) {
     if (kafka::is_secret_property(key)) wipe(value);
   }
-  for (clickhouse::ServerOptions& server : servers) wipe(server.password);
+  for (auto& [destination, list] : servers) {
+    for (clickhouse::ServerOptions& server : list) wipe(server.password);
+  }
+}
+
+std::vector<const clickhouse::ServerOptions*> Connections::all_servers() const {
+  std::vector<const clickhouse::ServerOptions*> out;
+  for (const auto& [destination, of_one] : servers) {
+    for (const clickhouse::ServerOptions& server : of_one) out.push_back(&server);
+  }
+  return out;
 }
 
 Result<Connections> make_connections(const Settings& settings, const Environment& environment) {
   Connections connections;
   TRY(add_cluster(settings, environment, connections));
-  TRY(add_servers(settings, environment, connections));
+  for (const std::string& destination : settings.destinations_used()) {
+    TRY(add_servers(settings, environment, destination, connections));
+  }
   return connections;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,13 +21,17 @@ struct Connections {
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
 
+  /// The servers of all destinations.
+  [[nodiscard]] std::vector<const clickhouse::ServerOptions*> all_servers() const;
+
   kafka::ClusterOptions cluster;
-  std::vector<clickhouse::ServerOptions> servers;  ///< to be tried in order
-  std::vector<std::string> notes;                  ///< e.g. which proxy is used
-  std::vector<std::string> warnings;               ///< e.g. a secret file that everyone may read
+  /// By destination, "" for [clickhouse]; those of one are tried in order.
+  std::map<std::string, std::vector<clickhouse::ServerOptions>> servers;
+  std::vector<std::string> notes;     ///< e.g. which proxy is used
+  std::vector<std::string> warnings;  ///< e.g. a secret file that everyone may read
 };
 
-/// Fetches every secret (files, variables, credentials, commands).
+/// Fetches every secret that the pipelines need (files, variables, credentials, commands).
 [[nodiscard]] Result<Connections> make_connections(const Settings& settings,
                                                    const Environment& environment);
 

@@ -227,6 +227,11 @@ void add_records(MetricsPage& page, const std::vector<View>& views) {
   }
 }
 
+void add_fields(MetricsPage& page, const std::vector<View>& views) {
+  page.counter("sluice_unknown_fields_total", "Fields of records for which there is no column.");
+  for (const View& view : views) page.add(labels_of(view), view.facts.counts.unknown_fields);
+}
+
 void add_batches(MetricsPage& page, const std::vector<View>& views, uint64_t memory_max) {
   page.counter("sluice_batches_total",
                "Batches that ClickHouse acknowledged, by why they were cut.");
@@ -354,6 +359,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
   add_kafka(page, views);
   add_client(page, views);
   add_records(page, views);
+  add_fields(page, views);
   add_batches(page, views, memory_max_);
   add_clickhouse(page, views);
   add_servers(page, views);

@@ -95,11 +95,8 @@ void refuse_later(TableReader& reader) {
     reader.problem(*format, "format", "a table needs a later version of sluice",
                    "write \"json\" or \"raw\"");
   }
-  reader.later_word("write", {"overwrite", "overwrite-delete-stale"});
+  reader.later_word("write", {"overwrite-delete-stale"});
   reader.later_word("delivery", {"exactly-once"});
-  for (const char* key : {"map", "columns", "destination", "key"}) {
-    reader.later(key);
-  }
 }
 
 /// Words with only one meaning in this version: accepted, so that a configuration can say them.
@@ -112,20 +109,88 @@ void read_words(TableReader& reader, PipelineSettings& out) {
   }
   reader.choice<Mode>("mode", {{"incremental", Mode::incremental}, {"full", Mode::full}},
                       out.mode);
-  reader.choice<int>("write", {{"append", 0}}, word);
   reader.choice<int>("delivery", {{"at-least-once", 0}}, word);
 }
 
-void read_unknown_fields(TableReader& reader, PipelineSettings& out) {
+void read_unknown_fields(TableReader& reader, const std::string& path, PipelineSettings& out,
+                         Problems& problems) {
   const ConfigValue* value = reader.find("unknown_fields");
-  if (value != nullptr && value->kind == ConfigValue::Kind::table) {
-    reader.problem(*value, "unknown_fields", "a table needs a later version of sluice",
-                   "write \"ignore\" or \"error\"");
+  if (value == nullptr || value->kind != ConfigValue::Kind::table) {
+    reader.choice<UnknownFields>(
+        "unknown_fields", {{"ignore", UnknownFields::ignore}, {"error", UnknownFields::error}},
+        out.unknown_fields);
     return;
   }
-  reader.choice<UnknownFields>("unknown_fields",
-                               {{"ignore", UnknownFields::ignore}, {"error", UnknownFields::error}},
-                               out.unknown_fields);
+  TableReader table(*value, path + ".unknown_fields", problems);
+  Setting<std::string> into;
+  table.text("into", into);
+  table.finish();
+  if (into.value.empty()) {
+    if (value->find("into") == nullptr) {
+      reader.problem(*value, "unknown_fields", "names no column", "write { into = \"COLUMN\" }");
+    }
+    return;
+  }
+  out.unknown_fields = {UnknownFields::keep, into.origin};
+  out.columns.rules.push_back(
+      {into.value, {.kind = ColumnSource::Kind::unknown_fields}, into.origin.describe()});
+}
+
+/// Each entry of a table says what fills the column it is called after.
+template <class Parse>
+void read_rules(const ConfigValue& table, std::string_view key, std::string_view example,
+                const Parse& parse, PipelineSettings& out, Problems& problems) {
+  for (const ConfigEntry& entry : table.entries) {
+    const bool text = entry.value.kind == ConfigValue::Kind::text;
+    std::optional<ColumnSource> source;
+    if (text) source = parse(entry.value.text);
+    if (source) {
+      out.columns.rules.push_back({entry.key, *source, entry.value.origin.describe()});
+      continue;
+    }
+    const std::string found = text ? "'" + escape_control(entry.value.text, 64) + "'"
+                                   : std::string(entry.value.kind_name());
+    problems.add(entry.value.origin,
+                 fmt::format("{}.{}: {} is not {}", key, escape_control(entry.key, 64), found,
+                             key == "map" ? "a JSON pointer" : "something of a record"),
+                 std::string(example));
+  }
+}
+
+/// map, columns: what fills columns other than the fields of their names.
+void read_columns(TableReader& reader, PipelineSettings& out, Problems& problems) {
+  if (const ConfigValue* map = reader.table("map")) {
+    read_rules(
+        *map, "map",
+        "write it like \"/user/id\"; the whole value is columns = { NAME = \"$value\" }",
+        [](const std::string& text) -> std::optional<ColumnSource> {
+          auto pointer = parse_pointer(text);
+          if (!pointer) return std::nullopt;
+          return ColumnSource{.kind = ColumnSource::Kind::field, .pointer = *std::move(pointer)};
+        },
+        out, problems);
+    if (out.format.value == RecordFormat::raw && !map->entries.empty()) {
+      reader.problem(*map, "map", "raw values have no fields", "use format json, or take it out");
+    }
+  }
+  if (const ConfigValue* columns = reader.table("columns")) {
+    read_rules(
+        *columns, "columns",
+        "one of: $topic, $partition, $offset, $timestamp, $key, $headers, $value, "
+        "$header.NAME",
+        [](const std::string& text) { return parse_column_source(text); }, out, problems);
+  }
+}
+
+/// write and key: what happens to the rows that are there.
+void read_write(TableReader& reader, PipelineSettings& out) {
+  Setting<bool> overwrite;
+  reader.choice<bool>("write", {{"append", false}, {"overwrite", true}}, overwrite);
+  Setting<std::vector<std::string>> key;
+  reader.text_list("key", key);
+  out.columns.overwrite = overwrite.value;
+  out.columns.key = key.value;
+  out.columns.key_place = key.origin.describe();
 }
 
 /// Exactly one of topic and topics_regex, and that one sound.
@@ -184,7 +249,10 @@ void read_pipeline_keys(const ConfigValue& table, const std::string& path, WallT
   reader.choice<OnGap>("on_gap", {{"stop", OnGap::stop}, {"continue", OnGap::go_on}}, out.on_gap);
   reader.count("senders", 1, senders_max, out.senders);
   reader.size("max_record_bytes", 1024, out.record_bytes_max);
-  read_unknown_fields(reader, out);
+  read_unknown_fields(reader, path, out, problems);
+  read_columns(reader, out, problems);
+  read_write(reader, out);
+  reader.text("destination", out.destination);
   reader.choice<Nulls>("nulls", {{"default", Nulls::column_default}, {"reject", Nulls::reject}},
                        out.nulls);
   if (const ConfigValue* batch = reader.table("batch")) read_batch(*batch, path, out, problems);
@@ -227,6 +295,11 @@ void complete_pipeline(const std::string& database, PipelineSettings& out, Probl
                  fmt::format("pipeline {} rejects records, but not to anywhere", out.name),
                  adhoc ? "add --reject-topic NAME or --reject-file FILE"
                        : "add reject = { topic = \"NAME\" } or reject = { file = \"PATH\" }");
+  }
+  if (out.columns.overwrite && out.columns.key.empty()) {
+    problems.add(out.origin,
+                 fmt::format("pipeline {} overwrites rows, but by no key", out.name),
+                 "add key = [\"COLUMN\"]");
   }
   if (!out.topic.value.empty() && out.reject.topic.value == out.topic.value) {
     problems.add(out.reject.topic.origin, "reject.topic: is the topic that is read",

@@ -127,7 +127,8 @@ void hand_over(const KeptReject& kept, Offset offset, RecordListener& listener) 
                    .timestamp_ms = kept.record.timestamp_ms,
                    .key = view_of(kept.record.key, kept.record.null_key),
                    .value = view_of(kept.record.value, kept.record.null_value),
-                   .headers = &headers});
+                   .headers = &headers,
+                   .original = &kept.record});
 }
 
 }  // namespace
@@ -351,7 +352,11 @@ void ReplayTopic::record(const Record& record) {
   RejectedRecord rejected;
   rejected.headers = record.headers->headers();
   const auto by = kafka::take_reject_headers(rejected);
-  if (by && by->group == group_) return reader_->record(record);
+  if (by && by->group == group_) {
+    Record again = record;
+    again.original = &rejected;
+    return reader_->record(again);
+  }
   reader_->reached(record.partition, record.offset.next());
 }
 

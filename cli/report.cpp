@@ -75,9 +75,15 @@ std::string ending(const RunReport& run) {
 }
 
 Json counts_json(const Counts& counts) {
-  return {{"read", counts.read},       {"inserted", counts.inserted}, {"rejected", counts.rejected},
-          {"skipped", counts.skipped}, {"bytes", counts.bytes},       {"inserts", counts.inserts},
-          {"retries", counts.retries}, {"lost", counts.lost}};
+  return {{"read", counts.read},
+          {"inserted", counts.inserted},
+          {"rejected", counts.rejected},
+          {"skipped", counts.skipped},
+          {"bytes", counts.bytes},
+          {"inserts", counts.inserts},
+          {"retries", counts.retries},
+          {"lost", counts.lost},
+          {"unknown_fields", counts.unknown_fields}};
 }
 
 Json partition_json(const PartitionReport& partition) {
@@ -161,6 +167,7 @@ Counts RunReport::totals() const {
     totals.retries += counts.retries;
     totals.wire_bytes += counts.wire_bytes;
     totals.lost += counts.lost;
+    totals.unknown_fields += counts.unknown_fields;
   }
   return totals;
 }

@@ -185,15 +185,15 @@ Result<std::unique_ptr<Sink>> Runner::open_sink(const PipelineSettings& pipeline
   options.table = pipeline.table_name();
   options.senders = static_cast<unsigned>(pipeline.senders.value);
   options.retry.time_max = settings_.run.retry_time_max.value;
+  const auto& servers = connections_.servers.at(pipeline.destination.value);
   for (size_t index = 0;; ++index) {
-    const clickhouse::ServerOptions& server = connections_.servers[index];
+    const clickhouse::ServerOptions& server = servers[index];
     auto sink = clickhouse::open_sink(server, options, watch, clock_);
     watch.meter().server(server.url, sink.ok() || sink.error().code != Errc::unavailable);
-    const bool last = index + 1 == connections_.servers.size();
+    const bool last = index + 1 == servers.size();
     if (sink.ok() || last || sink.error().code != Errc::unavailable) return sink;
-    console_.warning(
-        pipeline.name, "clickhouse-next-server",
-        fmt::format("{}; trying {}", sink.error().message, connections_.servers[index + 1].url));
+    console_.warning(pipeline.name, "clickhouse-next-server",
+                     fmt::format("{}; trying {}", sink.error().message, servers[index + 1].url));
   }
 }
 
@@ -216,6 +216,7 @@ PipelineOptions Runner::options_of(const Job& job, const PipelineSettings& pipel
   options.format = pipeline.format.value;
   options.decode.unknown_fields = pipeline.unknown_fields.value;
   options.decode.nulls = pipeline.nulls.value;
+  options.columns = pipeline.columns;
   options.unavailable_max = run.retry_time_max.value;
   options.continuous = run.continuous;
   options.idle_max = run.idle_max;

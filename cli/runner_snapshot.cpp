@@ -48,8 +48,10 @@ PipelineReport Runner::take_snapshot(Job& job, PipelineReport report, const std:
   };
   const kafka::ClusterOptions cluster = cluster_of(pipeline);
   auto tables = clickhouse::open_snapshot_tables(
-      connections_.servers.front(),
-      {pipeline.database(), pipeline.table_name(), settings_.clickhouse.cluster.value}, clock_);
+      connections_.servers.at(pipeline.destination.value).front(),
+      {pipeline.database(), pipeline.table_name(),
+       settings_.servers_of(pipeline.destination.value).cluster.value},
+      clock_);
   if (!tables) return fail(std::move(tables).error());
   auto groups = kafka::open_snapshot_groups(cluster, pipeline.topic.value, stop);
   if (!groups) return fail(std::move(groups).error());

@@ -64,9 +64,11 @@ void warn_about_trust(Settings& settings) {
         fmt::format("the certificates of Kafka's brokers are not verified ({})",
                     settings.kafka.verify_tls.origin.place()));
   }
-  if (!settings.clickhouse.verify_tls.value) {
-    settings.warnings.push_back(fmt::format("the certificate of ClickHouse is not verified ({})",
-                                            settings.clickhouse.verify_tls.origin.place()));
+  for (const std::string& destination : settings.destinations_used()) {
+    const Setting<bool>& verify = settings.servers_of(destination).verify_tls;
+    if (verify.value) continue;
+    settings.warnings.push_back(
+        fmt::format("the certificate of ClickHouse is not verified ({})", verify.origin.place()));
   }
 }
 
@@ -106,14 +108,39 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
     missing(Errc::config, "no Kafka broker is named",
             "give --brokers host:port, or set brokers in [kafka]");
   }
-  const bool needs_clickhouse = !lists_only && invocation.command != "status";
-  if (needs_clickhouse && settings.clickhouse.urls.value.empty()) {
-    missing(Errc::config, "no ClickHouse server is named",
-            "give --clickhouse http://host:8123/database, or set url in [clickhouse]");
+  for (const std::string& destination : settings.destinations_used()) {
+    if (lists_only || invocation.command == "status" ||
+        !settings.servers_of(destination).urls.value.empty())
+      continue;
+    if (destination.empty()) {
+      missing(Errc::config, "no ClickHouse server is named",
+              "give --clickhouse http://host:8123/database, or set url in [clickhouse]");
+    } else {
+      missing(Errc::config, fmt::format("destination {} names no ClickHouse server", destination),
+              fmt::format("set url in [destinations.{}]", destination));
+    }
+  }
+}
+
+void read_destinations(const ConfigValue& table, Settings& out, Problems& problems) {
+  for (const ConfigEntry& entry : table.entries) {
+    const std::string path = "destinations." + entry.key;
+    if (entry.value.kind != ConfigValue::Kind::table) {
+      problems.add(entry.value.origin,
+                   fmt::format("{}: expected a table, found {}", path, entry.value.kind_name()));
+      continue;
+    }
+    read_clickhouse(entry.value, path, out.destinations[entry.key], problems);
   }
 }
 
 }  // namespace
+
+std::set<std::string> Settings::destinations_used() const {
+  std::set<std::string> used;
+  for (const PipelineSettings& pipeline : pipelines) used.insert(pipeline.destination.value);
+  return used;
+}
 
 ConfigValue secret_reference(const std::string& kind, const std::string& name,
                              const Origin& origin) {
@@ -166,13 +193,15 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
     read_kafka(*kafka, allow_unsafe.value, settings.kafka, problems);
   }
   if (const ConfigValue* clickhouse = reader.table("clickhouse")) {
-    read_clickhouse(*clickhouse, settings.clickhouse, problems);
+    read_clickhouse(*clickhouse, "clickhouse", settings.clickhouse, problems);
+  }
+  if (const ConfigValue* destinations = reader.table("destinations")) {
+    read_destinations(*destinations, settings, problems);
   }
   if (const ConfigValue* observe = reader.table("observe")) {
     read_observe(*observe, flags, settings.output, problems);
   }
   reader.later("registry");
-  reader.later("destinations");
   (void)reader.table("defaults");
   (void)reader.table("pipelines");
   reader.finish();
@@ -191,7 +220,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   if (settings.run.if_running) settings.run.lock_folder = lock_folder(environment);
   if (invocation.command == "init") read_init(flags, settings.init, problems);
   read_pipelines(invocation, root, now, settings, problems);
-  warn_about_trust(settings);
+  if (problems.empty()) warn_about_trust(settings);
   check_needed(invocation, settings, problems);
   problems.sort();
   return settings;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -112,6 +114,8 @@ struct PipelineSettings {
   Setting<RecordFormat> format{RecordFormat::json, {}};
   Setting<UnknownFields> unknown_fields{UnknownFields::ignore, {}};
   Setting<Nulls> nulls{Nulls::column_default, {}};
+  ColumnOptions columns;  ///< map, columns, unknown_fields = { into }, write = "overwrite", key
+  Setting<std::string> destination;  ///< a name of [destinations]; empty: [clickhouse]
 
   [[nodiscard]] std::string database() const;
   [[nodiscard]] std::string table_name() const;
@@ -223,7 +227,8 @@ struct InitSettings {
 struct Settings {
   KafkaSettings kafka;
   ClickHouseSettings clickhouse;
-  std::vector<PipelineSettings> pipelines;  ///< of this run, enabled ones only
+  std::map<std::string, ClickHouseSettings> destinations;  ///< by name
+  std::vector<PipelineSettings> pipelines;                 ///< of this run, enabled ones only
   RunSettings run;
   RejectsSettings rejects;
   BackfillSettings backfill;
@@ -232,6 +237,13 @@ struct Settings {
   OutputSettings output;
   std::vector<std::string> config_files;  ///< in use
   std::vector<std::string> warnings;
+
+  /// The servers of [clickhouse] (`destination` is empty) or of a destination.
+  [[nodiscard]] const ClickHouseSettings& servers_of(const std::string& destination) const {
+    return destination.empty() ? clickhouse : destinations.at(destination);
+  }
+  /// Destinations of this run's pipelines, "" for [clickhouse].
+  [[nodiscard]] std::set<std::string> destinations_used() const;
 };
 
 /// Where the machine keeps its configuration; a test has its own.

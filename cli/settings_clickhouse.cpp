@@ -200,9 +200,11 @@ void overlay_clickhouse(const FlagValues& flags, const Environment& environment,
   for (const auto& given : flags.all("setting")) overlay_setting(given, root, problems);
 }
 
-void read_clickhouse(const ConfigValue& table, ClickHouseSettings& out, Problems& problems) {
+void read_clickhouse(const ConfigValue& table, const std::string& path, ClickHouseSettings& out,
+                     Problems& problems) {
   using clickhouse::Compression;
-  TableReader reader(table, "clickhouse", problems);
+  TableReader reader(table, path, problems);
+  reader.text("cluster", out.cluster);
   read_urls(reader, out, problems);
   reader.text("user", out.user);
   reader.secret("password", out.password);
@@ -217,7 +219,7 @@ void read_clickhouse(const ConfigValue& table, ClickHouseSettings& out, Problems
   reader.text("proxy", out.proxy);
   reader.boolean("allow_plaintext_auth", out.allow_plaintext_auth);
   if (const ConfigValue* tls = reader.table("tls")) {
-    TableReader tls_reader(*tls, "clickhouse.tls", problems);
+    TableReader tls_reader(*tls, path + ".tls", problems);
     tls_reader.text("ca_file", out.ca_file);
     tls_reader.boolean("verify", out.verify_tls);
     tls_reader.finish();

@@ -28,7 +28,9 @@ void read_metrics_listen(TableReader& reader, std::string_view key, OutputSettin
 void underlay_clickhouse(const Environment& environment, ConfigValue& root);
 void overlay_clickhouse(const FlagValues& flags, const Environment& environment, ConfigValue& root,
                         Problems& problems);
-void read_clickhouse(const ConfigValue& table, ClickHouseSettings& out, Problems& problems);
+/// [clickhouse], or [destinations.NAME], which has the same keys; `path` names the table.
+void read_clickhouse(const ConfigValue& table, const std::string& path, ClickHouseSettings& out,
+                     Problems& problems);
 
 /// [defaults] and [pipelines] with the flags over them, or the one pipeline of --topic.
 void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,

@@ -52,7 +52,7 @@ const ConfigValue& table_or_empty(const ConfigValue& root, std::string_view key)
 /// What every pipeline is read with.
 struct Reading {
   const Invocation& invocation;
-  const std::string& database;
+  const Settings& settings;
   WallTime now;
   Problems& problems;
 };
@@ -70,7 +70,21 @@ PipelineSettings read_one(const std::string& name, const Origin& origin, const C
   out.origin = origin;
   read_pipeline_keys(full, path, reading.now, out, reading.problems);
   if (reading.invocation.flags.has("full")) out.mode = {Mode::full, Origin::flag("--full")};
-  if (!out.disabled.value) complete_pipeline(reading.database, out, reading.problems);
+  if (out.disabled.value) return out;
+  const std::string& destination = out.destination.value;
+  const auto& destinations = reading.settings.destinations;
+  if (!destination.empty() && destinations.count(destination) == 0) {
+    std::vector<std::string> names;
+    for (const auto& [known, unused] : destinations) names.push_back(known);
+    const std::string hint = did_you_mean(destination, names);
+    reading.problems.add(
+        out.destination.origin,
+        fmt::format("destination: there is no [destinations.{}]", escape_control(destination, 64)),
+        !hint.empty() || names.empty() ? hint : "there are: " + join(names, ", "));
+    out.destination = {};
+  }
+  complete_pipeline(reading.settings.servers_of(out.destination.value).database.value, out,
+                    reading.problems);
   return out;
 }
 
@@ -265,7 +279,7 @@ std::vector<std::string> configured_pipelines(const FlagValues& flags,
 
 void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,
                     Settings& out, Problems& problems) {
-  const Reading reading{invocation, out.clickhouse.database.value, now, problems};
+  const Reading reading{invocation, out, now, problems};
   if (invocation.flags.has("topic") || needs_no_table(invocation)) {
     return read_adhoc(reading, root, out);
   }

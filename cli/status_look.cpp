@@ -296,7 +296,7 @@ void start_all(const std::shared_ptr<Board>& board) {
   }
   for (size_t i = 0; i < board->servers.size(); ++i) {
     start(board, [i](Board& shared) {
-      Result<void> answer = ask_server(shared.connections->servers[i], shared.left());
+      Result<void> answer = ask_server(*shared.connections->all_servers()[i], shared.left());
       const std::lock_guard inner(shared.mutex);
       shared.servers[i] = std::move(answer);
     });
@@ -307,7 +307,7 @@ void conclude(Board& board, Status& status) {
   const Milliseconds timeout = board.timeout;
   std::optional<bool> any_up;
   for (size_t i = 0; i < board.servers.size(); ++i) {
-    const std::string& url = board.connections->servers[i].url;
+    const std::string& url = board.connections->all_servers()[i]->url;
     std::optional<bool> up;
     if (board.servers[i]) up = board.servers[i]->ok();
     if (!up) {
@@ -338,7 +338,7 @@ StatusLook look_at_pipelines(std::shared_ptr<const Settings> settings,
   const auto board = std::make_shared<Board>();
   board->looks.resize(settings->pipelines.size());
   board->done.resize(settings->pipelines.size());
-  board->servers.resize(connections->servers.size());
+  board->servers.resize(connections->all_servers().size());
   board->settings = std::move(settings);
   board->connections = std::move(connections);
   board->timeout = timeout;

@@ -178,6 +178,16 @@ void PipelineWatch::committed(std::span<const CommitOutcome> offsets) {
   }
 }
 
+void PipelineWatch::ignored_fields(std::string_view names) {
+  const std::string shown = escape_control(names);
+  console_.say(fmt::format("{}  {} has no column for these fields, they are ignored: {}",
+                           pipeline_.name, pipeline_.table.value, shown));
+  if (console_.human() && !console_.log().to_file()) return;
+  console_.log().write(
+      LogLevel::info, "fields ignored",
+      {{"pipeline", pipeline_.name}, {"table", pipeline_.table.value}, {"fields", shown}});
+}
+
 void PipelineWatch::warning(std::string_view slug, std::string_view message) {
   console_.warning(pipeline_.name, slug, std::string(message));
 }

@@ -35,6 +35,7 @@ class PipelineWatch final : public Observer {
   void inserted(const Inserted& insert) override;
   void retrying(const Retrying& attempt) override;
   void rejected(const RejectedRecord& record) override;
+  void ignored_fields(std::string_view names) override;
   void committed(std::span<const CommitOutcome> offsets) override;
   void warning(std::string_view slug, std::string_view message) override;
   void reading_anew() override { meter_.reading_anew(); }

@@ -28,6 +28,8 @@ std::string_view text_of(Fault fault) {
       return "the key stands twice in the object";
     case Fault::too_many_fields:
       return "more fields than the limit";
+    case Fault::no_key:
+      return "the record has no key";
     case Fault::escaped_tuple_key:
       return "a key with a backslash in an object for {}";
     case Fault::wrong_kind:

@@ -22,6 +22,7 @@ enum class Fault : uint8_t {
   unknown_field,
   duplicate_key,
   too_many_fields,
+  no_key,
   escaped_tuple_key,
   // A value does not fit its column.
   wrong_kind,

@@ -15,6 +15,11 @@ size_t UnknownFieldNames::number_of(std::string_view name) {
   return number;
 }
 
+void UnknownFieldNames::keep(std::string_view key, std::string_view value) {
+  if (!text_.empty()) text_ += ',';
+  text_.append(key).append(":").append(value);
+}
+
 std::vector<std::string> UnknownFieldNames::take_new() { return std::exchange(new_, {}); }
 
 }  // namespace sluice

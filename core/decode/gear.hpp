@@ -13,6 +13,14 @@ namespace sluice {
 enum class Gear : uint8_t { both, slow, fast };
 
 [[nodiscard]] std::unique_ptr<Decoder> make_json_decoder(const BlockSchema& schema,
+                                                         const DecodeOptions& options,
+                                                         const ColumnLayout& layout,
+                                                         const std::string& topic, Gear gear);
+/// Every column by its name.
+[[nodiscard]] std::unique_ptr<Decoder> make_json_decoder(const BlockSchema& schema,
                                                          const DecodeOptions& options, Gear gear);
+[[nodiscard]] std::unique_ptr<Decoder> make_raw_decoder(const BlockSchema& schema,
+                                                        const ColumnLayout& layout,
+                                                        const std::string& topic);
 
 }  // namespace sluice

@@ -3,19 +3,22 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace sluice {
 
-/// Finds the position of a name in a fixed list. Of equal names the first is found.
+/// Finds the position of a name in a fixed list. Of equal names the first is found. An entry may be
+/// without a name: it has its position, but nothing finds it.
 class NameIndex {
  public:
   static constexpr size_t none = SIZE_MAX;
 
   NameIndex() : NameIndex(std::vector<std::string>{}) {}
   explicit NameIndex(std::vector<std::string> names);
+  explicit NameIndex(std::vector<std::optional<std::string>> names);
 
   [[nodiscard]] size_t find(std::string_view name) const {
     const uint64_t hash = hash_of(name);
@@ -26,6 +29,10 @@ class NameIndex {
     }
   }
   [[nodiscard]] const std::string& name(size_t index) const { return names_[index]; }
+  /// Whether the entry has this name.
+  [[nodiscard]] bool is(size_t index, std::string_view name) const {
+    return names_[index] == name && (nameless_.empty() || !nameless_[index]);
+  }
   [[nodiscard]] size_t size() const { return names_.size(); }
 
  private:
@@ -51,7 +58,10 @@ class NameIndex {
     return hash ^ hash >> 32;
   }
 
+  void add_slots();
+
   std::vector<std::string> names_;
+  std::vector<bool> nameless_;  ///< empty where all have names
   std::vector<Slot> slots_;
   size_t mask_ = 0;
 };

@@ -53,11 +53,17 @@ class ObjectReader::Walk {
 
   Fault read_root(json::document& document);
   Fault read_nested(json::document& document, size_t column);
+  Fault read_branch(json::document& document, const Branch& branch);
   [[nodiscard]] uint32_t fields() const { return fields_; }
 
  private:
-  Fault read_field(std::string_view name, const Item& item);
-  size_t find_column(std::string_view name);
+  Fault read_field(const Scalar& key, std::string_view name, const Item& item);
+  Fault read_unknown(const Scalar& key, std::string_view name, const Item& item);
+  Fault read_branch(const Branch& branch, const Item& item, uint32_t depth);
+  Fault check_column(size_t index, const Item& item);
+  Fault add_found(const std::vector<size_t>& columns, const Item& item);
+  [[nodiscard]] std::string_view text_of(const Item& item) const;
+  size_t find_field(std::string_view name);
   Fault read_column(size_t index, const Item& item);
   Fault append(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
   Fault append_container(const ValuePlan& plan, const Item& item, Column& column, uint32_t depth);
@@ -86,9 +92,9 @@ class ObjectReader::Walk {
   const char* parsed_;
   Block* block_;  // nullptr: only check
   uint32_t fields_;
-  size_t next_column_ = 0;
-  std::vector<bool> seen_;
-  std::string name_;  // of the current field of the record, where it has escapes
+  size_t next_field_ = 0;
+  std::vector<bool> seen_;  // columns, where there is no block that tells
+  std::string name_;        // of the current field of the record, where it has escapes
 };
 
 namespace {
@@ -111,8 +117,12 @@ void copy_as_ascii(std::string_view text, std::string& copy) {
 }  // namespace
 
 ObjectReader::ObjectReader(const RowPlan& plan, const DecodeOptions& options,
-                           UnknownFieldNames& unknown)
-    : plan_(plan), options_(options), unknown_(unknown), parser_(std::make_unique<Parser>()) {}
+                           UnknownFieldNames& unknown, bool finds)
+    : plan_(plan),
+      options_(options),
+      unknown_(unknown),
+      finds_(finds),
+      parser_(std::make_unique<Parser>()) {}
 
 ObjectReader::~ObjectReader() = default;
 
@@ -127,8 +137,50 @@ std::string_view ObjectReader::fault_type() const {
 Fault ObjectReader::run(std::string_view text, Block* block) {
   fault_name_.clear();
   fault_plan_ = nullptr;
-  const Fault fault = parser_->open(text);
-  return fault == Fault::none ? Walk(*this, 0, block).read_root(parser_->document) : fault;
+  found_.clear();
+  Fault fault = parser_->open(text);
+  if (fault == Fault::none) fault = Walk(*this, 0, block).read_root(parser_->document);
+  return fault == Fault::none && block != nullptr ? append_found(*block) : fault;
+}
+
+/// The parser reads one text at a time, so these have had to wait.
+Fault ObjectReader::append_found(Block& block) {
+  for (const Found& found : found_) {
+    const Fault fault = append_text(found, block);
+    if (fault == Fault::none) continue;
+    if (reason_of(fault) != RejectReason::decode) fault_name_ = plan_.column_name(found.column);
+    if (fault_plan_ == nullptr) fault_plan_ = &plan_.column(found.column);
+    return fault;
+  }
+  return Fault::none;
+}
+
+Fault ObjectReader::append_text(const Found& found, Block& block) {
+  Column& column = block.column(found.column);
+  if (column.rows() != block.rows()) return Fault::duplicate_key;
+  const char first = found.text.front();
+  if (first == '{' || first == '[') {
+    const Fault fault = parser_->open(found.text);
+    return fault == Fault::none
+               ? Walk(*this, 0, &block).read_nested(parser_->document, found.column)
+               : fault;
+  }
+  Scalar scalar;
+  const char* position = found.text.data();
+  if (!read_scalar(position, scalar)) return Fault::not_json;
+  return scalar.kind == Scalar::Kind::null
+             ? append_null(plan_, found.column, options_.nulls, block)
+             : append_scalar(plan_.column(found.column), scalar, column);
+}
+
+bool ObjectReader::read_branch(std::string_view text, size_t branch, uint32_t& fields,
+                               Block& block) {
+  found_.clear();
+  if (parser_->open(text) != Fault::none) return false;
+  Walk walk(*this, fields, &block);
+  const Fault fault = walk.read_branch(parser_->document, plan_.branches()[branch]);
+  fields = walk.fields();
+  return fault == Fault::none && append_found(block) == Fault::none;
 }
 
 bool ObjectReader::read_nested(std::string_view text, size_t column, uint32_t& fields,
@@ -159,7 +211,7 @@ Fault ObjectReader::Walk::read_root(json::document& document) {
   const auto error = document.get_object().get(object);
   if (error == simdjson::INCORRECT_TYPE) return Fault::not_an_object;
   if (error != simdjson::SUCCESS) return fault_of(error);
-  if (block_ == nullptr) seen_.resize(reader_.plan_.names().size());
+  if (block_ == nullptr) seen_.resize(reader_.plan_.columns().size());
   const Fault fault = for_each_field(object, [&](const Scalar& key, const Item& item) {
     std::string_view name = key.text;
     if (key.escaped) {
@@ -169,7 +221,7 @@ Fault ObjectReader::Walk::read_root(json::document& document) {
       if (bad_escape != Fault::none) return bad_escape;
       name = std::string_view(name_).substr(0, size);
     }
-    return read_field(name, item);
+    return read_field(key, name, item);
   });
   if (fault != Fault::none) return fault;
   // simdjson stops at the end of the object; anything may stand behind it.
@@ -190,45 +242,131 @@ Fault ObjectReader::Walk::read_nested(json::document& document, size_t column) {
                                                                         : Fault::not_json;
 }
 
-Fault ObjectReader::Walk::read_field(std::string_view name, const Item& item) {
-  const size_t index = find_column(name);
-  Fault fault = Fault::none;
-  if (index != NameIndex::none) {
-    fault = read_column(index, item);
-  } else if (options().unknown_fields == UnknownFields::error) {
-    fault = Fault::unknown_field;
-  } else {
-    reader_.unknown_.number_of(name);
-    fault = skip(item, 2);
+/// As for the value of a field that columns point into.
+Fault ObjectReader::Walk::read_branch(json::document& document, const Branch& branch) {
+  json::value value;
+  if (document.get_value().get(value) != simdjson::SUCCESS) return Fault::not_json;
+  const Fault fault = read_branch(branch, Item(value), 2);
+  if (fault != Fault::none) return fault;
+  return document.current_location().error() == simdjson::OUT_OF_BOUNDS ? Fault::none
+                                                                        : Fault::not_json;
+}
+
+Fault ObjectReader::Walk::read_field(const Scalar& key, std::string_view name, const Item& item) {
+  const RowPlan& plan = reader_.plan_;
+  const size_t field = find_field(name);
+  if (field == NameIndex::none) return read_unknown(key, name, item);
+  const size_t columns = plan.columns().size();
+  const Fault fault = field < columns ? read_column(field, item)
+                                      : read_branch(plan.branches()[field - columns], item, 2);
+  if (fault != Fault::none && reason_of(fault) != RejectReason::decode &&
+      reader_.fault_name_.empty()) {
+    reader_.fault_name_ = field < columns ? plan.column_name(field) : name;
   }
-  if (fault != Fault::none && reason_of(fault) != RejectReason::decode) reader_.fault_name_ = name;
   return fault;
 }
 
+Fault ObjectReader::Walk::read_unknown(const Scalar& key, std::string_view name, const Item& item) {
+  Fault fault = Fault::unknown_field;
+  if (options().unknown_fields != UnknownFields::error) {
+    reader_.unknown_.number_of(name);
+    reader_.unknown_.pass();
+    fault = skip(item, 2);
+  }
+  if (fault != Fault::none) {
+    if (reason_of(fault) != RejectReason::decode) reader_.fault_name_ = name;
+  } else if (options().unknown_fields == UnknownFields::keep) {
+    const std::string_view quoted_key(key.text.data() - 1, key.text.size() + 2);
+    reader_.unknown_.keep(quoted_key, text_of(item));
+  }
+  return fault;
+}
+
+/// Values of columns are only found here; append_found() takes them.
+Fault ObjectReader::Walk::read_branch(const Branch& branch, const Item& item, uint32_t depth) {
+  Fault fault = Fault::none;
+  const auto read_child = [&](std::string_view name, const Item& child) {
+    const size_t index = branch.names.find(name);
+    return index == NameIndex::none ? skip(child, depth + 1)
+                                    : read_branch(branch.children[index], child, depth + 1);
+  };
+  if (branch.children.empty() || !item.is_container()) {
+    fault = skip(item, depth);
+  } else if (item.first() == '[') {
+    size_t index = 0;
+    fault = for_each_element(item, depth, [&](const Item& element) {
+      return read_child(std::to_string(index++), element);
+    });
+  } else {
+    json::object object;
+    fault = enter_object(item, depth, object);
+    if (fault != Fault::none) return fault;
+    fault = for_each_field(object, [&](const Scalar& key, const Item& field) {
+      if (!key.escaped) return read_child(key.text, field);
+      std::string name(key.text.size(), '\0');
+      size_t size = 0;
+      const Fault bad_escape = unescape(key.text, name.data(), size);
+      return bad_escape != Fault::none ? bad_escape
+                                       : read_child(std::string_view(name).substr(0, size), field);
+    });
+  }
+  return fault == Fault::none ? add_found(branch.columns, item) : fault;
+}
+
+Fault ObjectReader::Walk::add_found(const std::vector<size_t>& columns, const Item& item) {
+  for (const size_t column : columns) {
+    const Fault fault = block_ == nullptr ? check_column(column, item) : Fault::none;
+    if (fault != Fault::none) {
+      reader_.fault_name_ = reader_.plan_.column_name(column);
+      return fault;
+    }
+    if (block_ != nullptr || reader_.finds_) reader_.found_.push_back({column, text_of(item)});
+  }
+  return Fault::none;
+}
+
+/// The text of a value that was read.
+std::string_view ObjectReader::Walk::text_of(const Item& item) const {
+  const char* begin = original(item.token.data());
+  if (item.is_container()) {
+    const char* end = find_closing_bracket(begin);
+    CHECK(end != nullptr);
+    return {begin, static_cast<size_t>(end + 1 - begin)};
+  }
+  size_t size = item.token.size();
+  while (is_space(begin[size - 1])) --size;
+  return {begin, size};
+}
+
 /// Fields mostly come in the order of the columns.
-size_t ObjectReader::Walk::find_column(std::string_view name) {
+size_t ObjectReader::Walk::find_field(std::string_view name) {
   const NameIndex& names = reader_.plan_.names();
-  size_t index = next_column_;
-  if (index >= names.size() || names.name(index) != name) index = names.find(name);
-  if (index != NameIndex::none) next_column_ = index + 1;
+  size_t index = next_field_;
+  if (index >= names.size() || !names.is(index, name)) index = names.find(name);
+  if (index != NameIndex::none) next_field_ = index + 1;
   return index;
 }
 
-Fault ObjectReader::Walk::read_column(size_t index, const Item& item) {
+/// Of a record that goes as text: what can be said of the value without reading it.
+Fault ObjectReader::Walk::check_column(size_t index, const Item& item) {
+  if (seen_[index]) return Fault::duplicate_key;
+  seen_[index] = true;
   const ValuePlan& plan = reader_.plan_.column(index);
-  const bool duplicate =
-      block_ == nullptr ? seen_[index] : block_->column(index).rows() != block_->rows();
-  if (duplicate) return Fault::duplicate_key;
-  const bool null = item.first() == 'n';
-  Fault fault = Fault::none;
+  const bool takes_null = plan.nullable || plan.kind == TypeKind::other;
+  const bool refused = item.first() == 'n' && !takes_null && options().nulls == Nulls::reject;
+  if (refused && reader_.fault_plan_ == nullptr) reader_.fault_plan_ = &plan;
+  return refused ? Fault::null_refused : Fault::none;
+}
+
+Fault ObjectReader::Walk::read_column(size_t index, const Item& item) {
   if (block_ == nullptr) {
-    seen_[index] = true;
-    fault = skip(item, 2);
-    const bool takes_null = plan.nullable || plan.kind == TypeKind::other;
-    if (fault == Fault::none && null && !takes_null && options().nulls == Nulls::reject) {
-      fault = Fault::null_refused;
-    }
-  } else if (null) {
+    const Fault fault = skip(item, 2);
+    return fault == Fault::none ? add_found({index}, item) : fault;
+  }
+  const ValuePlan& plan = reader_.plan_.column(index);
+  if (block_->column(index).rows() != block_->rows()) return Fault::duplicate_key;
+  Fault fault = Fault::none;
+  if (item.first() == 'n') {
     fault = skip(item, 2);
     if (fault == Fault::none) fault = append_null(reader_.plan_, index, options().nulls, *block_);
   } else {

@@ -17,8 +17,9 @@ namespace sluice {
 /// comes from simdjson; every value, skipped ones too, is checked and read from its own text.
 class ObjectReader {
  public:
-  /// All must outlive the reader.
-  ObjectReader(const RowPlan& plan, const DecodeOptions& options, UnknownFieldNames& unknown);
+  /// All must outlive the reader. `finds`: check() is to leave what it found.
+  ObjectReader(const RowPlan& plan, const DecodeOptions& options, UnknownFieldNames& unknown,
+               bool finds);
   ~ObjectReader();
 
   /// Appends the record to the block; after a fault the block must be rolled back. `text` must be
@@ -33,6 +34,17 @@ class ObjectReader {
   [[nodiscard]] bool read_nested(std::string_view text, size_t column, uint32_t& fields,
                                  Block& block);
   static constexpr size_t no_column = SIZE_MAX;
+  /// The same for the value of a branch of the plan.
+  [[nodiscard]] bool read_branch(std::string_view text, size_t branch, uint32_t& fields,
+                                 Block& block);
+
+  /// The text of a column's value within the record.
+  struct Found {
+    size_t column;
+    std::string_view text;
+  };
+  /// After check() of a reader that finds: every column that the record has a value for.
+  [[nodiscard]] const std::vector<Found>& found() const { return found_; }
 
   /// Of the last fault: the name of the column or field and of the type, as far as there are any.
   [[nodiscard]] const std::string& fault_name() const { return fault_name_; }
@@ -43,11 +55,15 @@ class ObjectReader {
   struct Parser;
 
   Fault run(std::string_view text, Block* block);
+  Fault append_found(Block& block);
+  Fault append_text(const Found& found, Block& block);
 
   const RowPlan& plan_;
   const DecodeOptions& options_;
   UnknownFieldNames& unknown_;
+  bool finds_;
   std::unique_ptr<Parser> parser_;
+  std::vector<Found> found_;  ///< check(): of all columns; else of those of branches
   std::string fault_name_;
   const ValuePlan* fault_plan_ = nullptr;
 };

@@ -138,8 +138,9 @@ Scanner::Scanner(const RowPlan& plan, const DecodeOptions& options, UnknownField
       unknown_(unknown),
       reader_(reader),
       columns_(static_cast<uint32_t>(plan.columns().size())),
+      known_(static_cast<uint32_t>(plan.names().size())),
       fields_(columns_),
-      guesses_(columns_ + UnknownFieldNames::names_max + 2) {
+      guesses_(known_ + UnknownFieldNames::names_max + 2) {
   for (size_t index = 0; index < fields_.size(); ++index) {
     Field& field = fields_[index];
     field.plan = &plan.column(index);
@@ -209,7 +210,7 @@ Scanner::Key Scanner::learn_key(const char* position, uint32_t before) {
   size_t field = plan_.names().find(name.text);
   if (field == NameIndex::none) {
     if (options_.unknown_fields == UnknownFields::error) return unknown;
-    field = columns_ + unknown_.number_of(name.text);
+    field = known_ + unknown_.number_of(name.text);
   }
   const Key key{position, static_cast<uint32_t>(field)};
   const auto size = static_cast<size_t>(position - begin);
@@ -223,7 +224,7 @@ Scanner::Key Scanner::learn_key(const char* position, uint32_t before) {
 
 inline const char* Scanner::read_value(const char* position, uint32_t index, Row& row) {
   if (index >= columns_) [[unlikely]]
-    return skip_value(position, row);
+    return read_outside(position, index, row);
   Column& column = row.columns[index];
   if (column.rows() != row.number) return nullptr;  // twice in the record
   const char* end = read_usual(position, fields_.data()[index], row, column);
@@ -284,6 +285,42 @@ const char* Scanner::read_nested(const char* position, size_t column, Row& row) 
   if (end == nullptr) return nullptr;
   const std::string_view text(position, static_cast<size_t>(++end - position));
   return reader_.read_nested(text, column, row.fields, *row.block) ? end : nullptr;
+}
+
+/// The value of a field that is not just that of one column.
+const char* Scanner::read_outside(const char* position, uint32_t field, Row& row) {
+  return field < known_ ? read_branch(position, field - columns_, row)
+                        : read_unknown(position, row);
+}
+
+const char* Scanner::read_branch(const char* position, size_t branch, Row& row) {
+  if (*position == '{' || *position == '[') {
+    const char* end = find_closing_bracket(position);
+    if (end == nullptr) return nullptr;
+    const std::string_view text(position, static_cast<size_t>(++end - position));
+    return reader_.read_branch(text, branch, row.fields, *row.block) ? end : nullptr;
+  }
+  const char* end = skip_value(position, row);
+  for (const size_t column : plan_.branches()[branch].columns) {
+    const bool good = end != nullptr && row.columns[column].rows() == row.number &&
+                      read_other(position, static_cast<uint32_t>(column), row) != nullptr;
+    if (!good) return nullptr;
+  }
+  return end;
+}
+
+/// Its key stands before it: without escapes, so that a quote begins it.
+const char* Scanner::read_unknown(const char* position, Row& row) {
+  const char* end = skip_value(position, row);
+  unknown_.pass();
+  if (end == nullptr || options_.unknown_fields != UnknownFields::keep) return end;
+  const char* key_end = position - 1;
+  while (*key_end != '"') --key_end;
+  const char* key = key_end - 1;
+  while (*key != '"') --key;
+  unknown_.keep({key, static_cast<size_t>(key_end + 1 - key)},
+                {position, static_cast<size_t>(end - position)});
+  return end;
 }
 
 const char* Scanner::skip_value(const char* position, Row& row) {

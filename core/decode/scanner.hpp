@@ -33,7 +33,8 @@ class Scanner {
 
  private:
   /// What came after a field last time: the bytes up to the next value, and whose that is. There is
-  /// one for each column, then for each unknown name, the last one for the beginning of the record.
+  /// one for each field of the plan, then for each unknown name, the last one for the beginning of
+  /// the record.
   struct Guess {
     static constexpr uint32_t size_max = 48;
     alignas(16) std::array<char, size_max> bytes{};
@@ -72,6 +73,9 @@ class Scanner {
   static const char* read_date_time(const char* position, Field& field, Column& column);
   const char* read_other(const char* position, uint32_t index, Row& row);
   const char* read_nested(const char* position, size_t column, Row& row);
+  const char* read_outside(const char* position, uint32_t field, Row& row);
+  const char* read_branch(const char* position, size_t branch, Row& row);
+  const char* read_unknown(const char* position, Row& row);
   const char* skip_value(const char* position, Row& row);
 
   const RowPlan& plan_;
@@ -79,6 +83,7 @@ class Scanner {
   UnknownFieldNames& unknown_;
   ObjectReader& reader_;
   uint32_t columns_;
+  uint32_t known_;  ///< fields of the plan: those of columns, then the branches
   std::vector<Field> fields_;
   std::vector<Guess> guesses_;
 };

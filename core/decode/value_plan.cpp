@@ -29,14 +29,56 @@ std::vector<std::string> names_of(const DataType& type) {
   return names;
 }
 
+/// Columns with what is left of their pointers.
+using Pointers = std::vector<std::pair<size_t, std::vector<std::string>>>;
+
+Branch make_branch(const Pointers& pointers) {
+  Branch branch;
+  std::map<std::string, Pointers> below;
+  for (const auto& [column, tokens] : pointers) {
+    if (tokens.empty()) {
+      branch.columns.push_back(column);
+    } else {
+      below[tokens.front()].emplace_back(
+          column, std::vector<std::string>(tokens.begin() + 1, tokens.end()));
+    }
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, rest] : below) {
+    names.push_back(name);
+    branch.children.push_back(make_branch(rest));
+  }
+  branch.names = NameIndex(std::move(names));
+  return branch;
+}
+
 }  // namespace
 
-RowPlan::RowPlan(const BlockSchema& schema) : server_time_zone_(schema.table().server_time_zone) {
-  std::vector<std::string> names;
+RowPlan::RowPlan(const BlockSchema& schema, const ColumnLayout& layout)
+    : schema_(&schema), server_time_zone_(schema.table().server_time_zone) {
   for (const TableColumn& column : schema.columns()) {
-    names.push_back(column.name);
     has_default_.push_back(column.default_kind == DefaultKind::expression);
     columns_.push_back(make_plan(column.type));
+  }
+  plan_fields(layout);
+}
+
+void RowPlan::plan_fields(const ColumnLayout& layout) {
+  std::map<std::string, Pointers> fields;
+  for (size_t index = 0; index < layout.columns.size(); ++index) {
+    const ColumnSource& source = layout.columns[index];
+    if (source.kind != ColumnSource::Kind::field) continue;
+    fields[source.pointer.front()].emplace_back(
+        index, std::vector<std::string>(source.pointer.begin() + 1, source.pointer.end()));
+  }
+  std::vector<std::optional<std::string>> names(columns_.size());
+  for (const auto& [name, pointers] : fields) {
+    if (pointers.size() == 1 && pointers.front().second.empty()) {
+      names[pointers.front().first] = name;
+    } else {
+      names.emplace_back(name);
+      branches_.push_back(make_branch(pointers));
+    }
   }
   names_ = NameIndex(std::move(names));
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/block/block.hpp"
+#include "core/decode/column_layout.hpp"
 #include "core/decode/name_index.hpp"
 #include "core/decode/time_zone.hpp"
 #include "core/model/data_type.hpp"
@@ -30,27 +31,46 @@ struct ValuePlan {
   std::vector<ValuePlan> elements;
 };
 
-/// The plans of all columns of a table. `schema` must outlive it.
+/// A place in a record's value that columns point to or through.
+struct Branch {
+  std::vector<size_t> columns;  ///< that take the value here
+  NameIndex names;              ///< of the children: fields of an object, elements of an array
+  std::vector<Branch> children;
+};
+
+/// The plans of all columns of a table, and which fields of a record fill them. `schema` must
+/// outlive it.
+///
+/// Fields have numbers: up to columns().size() that of the one column they fill, then those of the
+/// branches: fields that several columns take or point into.
 class RowPlan {
  public:
-  explicit RowPlan(const BlockSchema& schema);
+  RowPlan(const BlockSchema& schema, const ColumnLayout& layout);
   RowPlan(const RowPlan&) = delete;
   RowPlan& operator=(const RowPlan&) = delete;
 
   [[nodiscard]] const std::vector<ValuePlan>& columns() const { return columns_; }
   [[nodiscard]] const ValuePlan& column(size_t index) const { return columns_[index]; }
   [[nodiscard]] bool has_default(size_t index) const { return has_default_[index]; }
-  [[nodiscard]] const NameIndex& names() const { return names_; }
+  [[nodiscard]] const DataType& type(size_t index) const { return schema_->columns()[index].type; }
+  [[nodiscard]] const std::string& column_name(size_t index) const {
+    return schema_->columns()[index].name;
+  }
+  [[nodiscard]] const NameIndex& names() const { return names_; }  ///< of the fields
+  [[nodiscard]] const std::vector<Branch>& branches() const { return branches_; }
 
  private:
+  void plan_fields(const ColumnLayout& layout);
   ValuePlan make_plan(const DataType& type);
   TimeZone* zone_named(const std::string& name);
 
+  const BlockSchema* schema_;
   std::string server_time_zone_;
   std::map<std::string, std::unique_ptr<TimeZone>> zones_;
   std::vector<ValuePlan> columns_;
   std::vector<bool> has_default_;
   NameIndex names_;
+  std::vector<Branch> branches_;
 };
 
 }  // namespace sluice

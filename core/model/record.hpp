@@ -24,6 +24,8 @@ class HeaderSource {
   [[nodiscard]] virtual std::vector<Header> headers() const = 0;
 };
 
+struct RejectedRecord;
+
 /// One Kafka record as read. Views are valid only inside the call that hands it over.
 struct Record {
   PartitionId partition;
@@ -32,6 +34,9 @@ struct Record {
   std::string_view key;       ///< data() == nullptr: null key
   std::string_view value;     ///< data() == nullptr: null value, a tombstone
   const HeaderSource* headers = nullptr;
+  /// Of a record that is read again out of the rejects: where and with which headers it was first
+  /// read. Columns get these.
+  const RejectedRecord* original = nullptr;
 
   [[nodiscard]] bool tombstone() const { return value.data() == nullptr; }
 };

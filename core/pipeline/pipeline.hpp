@@ -76,7 +76,8 @@ struct PipelineOptions {
   OnError on_error = OnError::stop;
   uint64_t rejects_max = 0;  ///< more than this stops with `rejected`; 0: no limit
   RecordFormat format = RecordFormat::json;
-  DecodeOptions decode;  ///< of json
+  DecodeOptions decode;   ///< of json
+  ColumnOptions columns;  ///< what fills which column
   Milliseconds drain_timeout{30'000};
   Milliseconds unavailable_max{300'000};  ///< --retry-max-time, for commits; 0: for ever
   std::optional<Milliseconds> duration_max;

@@ -168,7 +168,8 @@ struct Counts {
   uint64_t inserts = 0;  ///< acknowledged INSERTs
   uint64_t retries = 0;
   uint64_t wire_bytes = 0;
-  uint64_t lost = 0;  ///< offsets the broker had deleted before they were read (on_gap)
+  uint64_t unknown_fields = 0;  ///< of rows: fields that no column took
+  uint64_t lost = 0;            ///< offsets the broker had deleted before they were read (on_gap)
   std::map<RejectReason, uint64_t> rejected_by;
   std::map<SkipReason, uint64_t> skipped_by;
 };
@@ -233,6 +234,8 @@ class Observer {
   virtual void retrying(const Retrying& /*attempt*/) {}
   virtual void rejected(const RejectedRecord& /*record*/) {}
   virtual void committed(std::span<const CommitOutcome> /*offsets*/) {}
+  /// Records have fields of these names ("a, b") for which there is no column; told once each.
+  virtual void ignored_fields(std::string_view /*names*/) {}
   virtual void warning(std::string_view /*slug*/, std::string_view /*message*/) {}
   /// A partition stood still for --stall-timeout: all of ours are read anew from where they are.
   virtual void reading_anew() {}

@@ -82,6 +82,7 @@ void PipelineRun::read_partition(PartitionId partition) {
     if (memory_full() || paced()) break;
   }
   times_.poll += since(start);
+  tell_unknown_fields();
 }
 
 void PipelineRun::record(const Record& record) {
@@ -103,16 +104,17 @@ void PipelineRun::record(const Record& record) {
   ++counts_.read;
   counts_.bytes += record.key.size() + record.value.size();
   timestamp_last_ms_ = std::max(timestamp_last_ms_, record.timestamp_ms);
-  if (exact()) {
-    digest(record, session);
-  }
-  const bool empty = record.value.empty() && options_.format != RecordFormat::raw;
+  if (exact()) digest(record, session);
+  // Of an overwriting run tombstones are rows, too.
+  const bool skipped = record.tombstone()
+                           ? !options_.columns.overwrite
+                           : record.value.empty() && options_.format != RecordFormat::raw;
   if (exact() && was_excluded(record, session)) {
     // settled
   } else if (options_.timestamps && !within(*options_.timestamps, record.timestamp_ms)) {
     count_skip(SkipReason::filter);
     session.cursor.pass_to(record.offset.next());
-  } else if (record.tombstone() || empty) {
+  } else if (skipped) {
     count_skip(record.tombstone() ? SkipReason::tombstone : SkipReason::empty);
     session.cursor.pass_to(record.offset.next());
   } else {
@@ -137,7 +139,7 @@ void PipelineRun::append_row(const Record& record, Session& session) {
   Block& block = reading_block_->block;
   const bool sampled = counts_.read % decode_sample == 0;
   const TimePoint start = sampled ? ports_.clock.now() : TimePoint{};
-  const bool good = decoder_->decode(record.value, block);
+  const bool good = decoder_->decode(record, block);
   if (good) block.end_row(record.offset);
   if (sampled) times_.decode += since(start) * decode_sample;
   if (!good) return bad_record(record, session);
@@ -163,6 +165,20 @@ void PipelineRun::reached(PartitionId partition, Offset offset) {
   }
   found->second.cursor.pass_to(std::min(offset, found->second.end));
   found->second.at_end = true;
+}
+
+/// Fields that no column takes are counted, and named once.
+void PipelineRun::tell_unknown_fields() {
+  counts_.unknown_fields += decoder_->take_unknown_count();
+  const std::vector<std::string> names = decoder_->take_unknown_fields();
+  if (names.empty() || options_.decode.unknown_fields == UnknownFields::keep) return;
+  std::string text;
+  for (const std::string& name : names) {
+    if (!fields_told_.insert(name).second) continue;
+    text.append(text.empty() ? "" : ", ").append(name);
+  }
+  if (text.empty()) return;
+  ports_.observer.ignored_fields(text);
 }
 
 void PipelineRun::count_skip(SkipReason reason) {

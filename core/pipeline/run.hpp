@@ -128,6 +128,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   bool read_some();
   void read_partition(PartitionId partition);
   void append_row(const Record& record, Session& session);
+  void tell_unknown_fields();
   void count_skip(SkipReason reason);
 
   // rejecting.cpp: records that are no rows
@@ -233,6 +234,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   TimePoint stall_look_last_{};
   TimePoint state_last_{};
   uint64_t lag_ = 0;  ///< offsets still to be read, as of the last observe_state()
+  std::set<std::string> fields_told_;  ///< that no column takes
   Counts counts_;
   StageTimes times_;
   int64_t timestamp_last_ms_ = -1;

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "core/base/check.hpp"
 #include "core/pipeline/run.hpp"
 
 namespace sluice {
@@ -15,18 +16,18 @@ constexpr int stale_tables_max = 3;  ///< refusals of what the table itself says
 
 }  // namespace
 
-/// What we encode for: the table, or of raw records its one column.
+/// What we encode for: the table, or of raw records those of its columns that they fill.
 Result<Table> PipelineRun::target(Table table) const {
-  if (options_.format == RecordFormat::raw) return raw_table(std::move(table));
-  return table;
+  return filled_table(std::move(table), options_.columns, options_.format);
 }
 
 void PipelineRun::encode_for(Table table) {
   decoder_.reset();
   batcher_.reset();
   schema_.emplace(std::move(table));
-  decoder_ = options_.format == RecordFormat::raw ? make_raw_decoder()
-                                                  : make_json_decoder(*schema_, options_.decode);
+  const Result<ColumnLayout> layout = lay_out(schema_->table(), options_.columns, options_.format);
+  CHECK(layout.ok());  // else target() would have refused the table
+  decoder_ = make_decoder(*schema_, options_.format, options_.decode, *layout, options_.topic);
   BatchLimits limits = options_.batch;
   limits.one_partition = exact();
   batcher_.emplace(*schema_, limits);

@@ -20,7 +20,7 @@ class Log:
 
     def __init__(self, kafka, clickhouse, sluice, topic, table):
         self.kafka, self.clickhouse, self.sluice, self.topic, self.table = kafka, clickhouse, sluice, topic, table
-        kafka.create_topic(topic, partitions=2)
+        kafka.create_topic(topic, partitions=2, configs={"retention.ms": "-1"})
         kafka.produce(topic, [{"value": f'{{"n":{n}}}', "partition": n % 2, "timestamp": self.DAY + n // 2 * 1000}
                               for n in range(200)])
         self.create(table)
@@ -84,6 +84,13 @@ def test_with_provenance_exactly_the_rows_of_the_range_are_replaced(log):
     log.backfill("--range", "200:300", "--into", table, "-y").expect(0)
     log.backfill("--range", "10:20", "--partitions", "0", "--into", table, "-y", "--duplicates", "replace").expect(0)
     assert log.clickhouse.query(f"SELECT countIf(n >= 1000), countIf(n < 1000) FROM {table}").split() == ["90", "10"]
+
+
+def test_an_empty_range_replaces_nothing(log):
+    table = f"{log.table}_known"
+    log.create(table, ", _topic String, _partition Int32, _offset Int64")
+    log.backfill("--range", "100:200", "--into", table, "-y", "--duplicates", "replace").expect(0)
+    assert log.count(table) == 0
 
 
 def test_what_the_broker_no_longer_holds_is_said_and_needs_leave(log):

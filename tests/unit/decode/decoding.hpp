@@ -50,8 +50,22 @@ class Decoding {
         block_(schema_),
         decoder_(make_json_decoder(schema_, options, gear)) {}
 
+  /// With columns that are filled otherwise than by name; the records are those of topic "events".
+  Decoding(Table table, const ColumnOptions& columns, Gear gear = Gear::both,
+           const DecodeOptions& options = {})
+      : schema_(std::move(table)),
+        block_(schema_),
+        decoder_(make_json_decoder(schema_, options,
+                                   lay_out(schema_.table(), columns, RecordFormat::json).value(),
+                                   "events", gear)) {}
+
   /// Decodes one record; a good one becomes a row.
-  bool decode(std::string_view record) {
+  bool decode(std::string_view value) {
+    Record record;
+    record.value = value;
+    return decode(record);
+  }
+  bool decode(const Record& record) {
     if (!decoder_->decode(record, block_)) return false;
     block_.end_row({static_cast<int64_t>(block_.rows())});
     return true;

@@ -216,6 +216,42 @@ TEST(Gears, MakeTheSameColumns) {
   EXPECT_GT(taken, 3000u);
 }
 
+/// Every column points into an object within the record.
+ColumnOptions all_mapped() {
+  ColumnOptions options;
+  for (const TableColumn& known : columns()) {
+    options.rules.push_back({known.name, {.pointer = {"outer", "1", known.name}}, ""});
+  }
+  return options;
+}
+
+TEST(Gears, MappedColumnsDecodeAsOthersDo) {
+  size_t taken = 0;
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Generator generator(seed);
+    Decoding by_name(columns(), Gear::slow);
+    Decoding fast(test::table_of(columns()), all_mapped(), Gear::both);
+    Decoding slow(test::table_of(columns()), all_mapped(), Gear::slow);
+    std::vector<std::string> names;
+    for (const TableColumn& known : columns()) names.push_back(known.name);
+    for (int row = 0; row < 200; ++row) {
+      std::vector<std::string> chosen = names;
+      if (generator.chance(20)) chosen.resize(generator.below(names.size()));
+      if (generator.chance(3) && !chosen.empty()) chosen.push_back(chosen.front());
+      const std::string text = record(generator, chosen, seed % 5);
+      const std::string nested = R"({"id":5,"outer":[{"id":6}, )" + text + R"( ,0],"x":[1]})";
+      const bool good = by_name.decode(text);
+      ASSERT_EQ(compare(fast, slow, nested), good) << text << slow.error().message;
+      taken += good ? 1 : 0;
+    }
+    expect_same(fast, slow);
+    for (size_t i = 0; i < columns().size(); ++i)
+      ASSERT_EQ(by_name.bytes(i), slow.bytes(i)) << columns()[i].name;
+  }
+  EXPECT_GT(taken, 500u);
+}
+
 /// Puts other characters for what nlohmann refuses and we do not: bytes that are not ASCII, halves
 /// of surrogate pairs, and numbers too large for a double.
 std::string plain(std::string text) {
