@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "cli/check_exactly_once.hpp"
 #include "cli/connections.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
@@ -155,6 +156,9 @@ int run_check_command(const Invocation& invocation, const Environment& environme
     for (const std::string& text : connections->warnings) findings.warning("config", text);
     for (const PipelineSettings& pipeline : settings.pipelines) {
       check_table(pipeline, settings, *connections, clock, findings);
+      if (pipeline.delivery.value == DeliveryLevel::exactly_once) {
+        check_exactly_once(pipeline, *connections, clock, findings);
+      }
     }
   }
   Output out;

@@ -45,13 +45,15 @@ void Findings::ok(std::string subject, std::string text, nlohmann::ordered_json 
       {Finding::Level::ok, std::move(subject), std::move(text), {}, std::move(details)});
 }
 
-void Findings::warning(std::string subject, std::string text) {
-  findings_.push_back({Finding::Level::warning, std::move(subject), std::move(text), {}, nullptr});
+void Findings::warning(std::string subject, std::string text, std::string fix,
+                       nlohmann::ordered_json details) {
+  findings_.push_back({Finding::Level::warning, std::move(subject), std::move(text), std::move(fix),
+                       std::move(details)});
 }
 
-void Findings::error(std::string subject, const Error& error) {
+void Findings::error(std::string subject, const Error& error, nlohmann::ordered_json details) {
   findings_.push_back(
-      {Finding::Level::error, std::move(subject), error.message, error.fix, nullptr});
+      {Finding::Level::error, std::move(subject), error.message, error.fix, std::move(details)});
   codes_.push_back(exit_code_of(error.code));
 }
 

@@ -23,8 +23,9 @@ struct Finding {
 class Findings {
  public:
   void ok(std::string subject, std::string text, nlohmann::ordered_json details = nullptr);
-  void warning(std::string subject, std::string text);
-  void error(std::string subject, const Error& error);
+  void warning(std::string subject, std::string text, std::string fix = {},
+               nlohmann::ordered_json details = nullptr);
+  void error(std::string subject, const Error& error, nlohmann::ordered_json details = nullptr);
 
   /// 0 without errors, else the worst error's.
   [[nodiscard]] int exit_code() const;

@@ -96,12 +96,10 @@ void refuse_later(TableReader& reader) {
                    "write \"json\" or \"raw\"");
   }
   reader.later_word("write", {"overwrite-delete-stale"});
-  reader.later_word("delivery", {"exactly-once"});
 }
 
 /// Words with only one meaning in this version: accepted, so that a configuration can say them.
 void read_words(TableReader& reader, PipelineSettings& out) {
-  Setting<int> word;
   const ConfigValue* format = reader.find("format");
   if (format == nullptr || format->kind != ConfigValue::Kind::table) {
     reader.choice<RecordFormat>(
@@ -109,7 +107,10 @@ void read_words(TableReader& reader, PipelineSettings& out) {
   }
   reader.choice<Mode>("mode", {{"incremental", Mode::incremental}, {"full", Mode::full}},
                       out.mode);
-  reader.choice<int>("delivery", {{"at-least-once", 0}}, word);
+  reader.choice<DeliveryLevel>("delivery",
+                               {{"at-least-once", DeliveryLevel::at_least_once},
+                                {"exactly-once", DeliveryLevel::exactly_once}},
+                               out.delivery);
 }
 
 void read_unknown_fields(TableReader& reader, const std::string& path, PipelineSettings& out,

@@ -83,6 +83,8 @@ struct RangeRun {
   bool operator==(const RangeRun&) const = default;
 };
 
+enum class DeliveryLevel : uint8_t { at_least_once, exactly_once };
+
 struct PipelineSettings {
   std::string name;
   Origin origin;  ///< of the pipeline's table in a file, or of --topic
@@ -100,6 +102,7 @@ struct PipelineSettings {
   /// The pipeline's own group, by which its rejects are told apart, where `group` is another: of a
   /// range, or of one topic of several.
   std::string live_group;
+  Setting<DeliveryLevel> delivery{DeliveryLevel::at_least_once, {}};
   Setting<OnError> on_error{OnError::stop, {}};
   Setting<OnGap> on_gap{OnGap::stop, {}};
   RejectSettings reject;

@@ -128,6 +128,19 @@ std::string wanted_settings_list() {
   return list;
 }
 
+std::vector<std::string> settings_out_of_reach(const ServerSettings& server) {
+  std::vector<std::string> names;
+  for (const auto& [name, setting] : server) {
+    if (!setting.readonly) continue;
+    const Wanted fixed{name, setting.value};
+    const bool as_wanted = std::any_of(
+        wanted_settings.begin(), wanted_settings.end(),
+        [&](const Wanted& one) { return one.name == fixed.name && one.value == fixed.value; });
+    if (!as_wanted) names.push_back(name);
+  }
+  return names;
+}
+
 std::string fixed_parameters(const ServerSettings& server,
                              const std::map<std::string, std::string>& user_settings) {
   std::string parameters;

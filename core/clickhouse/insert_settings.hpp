@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/result.hpp"
 
@@ -24,6 +25,9 @@ using ServerSettings = std::map<std::string, ServerSetting>;
 
 /// "'a', 'b', …": the settings sluice would like to send, for WHERE name IN (…).
 [[nodiscard]] std::string wanted_settings_list();
+
+/// Those of them that this user may not set to what delivery needs.
+[[nodiscard]] std::vector<std::string> settings_out_of_reach(const ServerSettings& server);
 
 /// The part of the URL's query that is the same for all INSERTs: ours, as far as the server has
 /// them and they are not fixed to the wanted value already, then the user's. Ends with "&".

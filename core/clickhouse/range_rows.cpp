@@ -8,21 +8,10 @@
 #include "core/base/check.hpp"
 #include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/server.hpp"
-#include "core/clickhouse/url.hpp"
 #include "core/model/quote.hpp"
 
 namespace sluice::clickhouse {
 namespace {
-
-Result<Server> open_server(const ServerOptions& options, const RangeRows& rows,
-                           const Clock& clock) {
-  const HttpOptions http = TRY(http_options(options));
-  const Endpoint endpoint = TRY(parse_endpoint(options.url));
-  const Target target{.origin = endpoint.origin,
-                      .table = shown_table(rows.database, rows.table),
-                      .user = shown_name(options.user)};
-  return Server(options, http, target, RetryOptions{}, clock, {});
-}
 
 std::string name_of(const RangeRows& rows) {
   return in_quotes(rows.database, '`') + "." + in_quotes(rows.table, '`');
@@ -49,10 +38,7 @@ std::string condition(const RangeRows& rows) {
 
 Result<OriginColumns> origin_columns(const ServerOptions& options, const std::string& database,
                                      const std::string& name, const Clock& clock) {
-  RangeRows rows;
-  rows.database = database;
-  rows.table = name;
-  Server server = TRY(open_server(options, rows, clock));
+  Server server = TRY(open_server(options, database, name, clock));
   return origin_columns(TRY(describe_table(server, database, name)));
 }
 
@@ -68,7 +54,7 @@ OriginColumns origin_columns(const Table& table) {
 
 Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& options,
                                                  const RangeRows& rows, const Clock& clock) {
-  Server server = TRY(open_server(options, rows, clock));
+  Server server = TRY(open_server(options, rows.database, rows.table, clock));
   const Table table = TRY(describe_table(server, rows.database, rows.table));
   return count_range_rows(server, table, rows);
 }
@@ -93,7 +79,7 @@ Result<std::optional<uint64_t>> count_range_rows(Server& server, const Table& ta
 Result<void> delete_range_rows(const ServerOptions& options, const RangeRows& rows,
                                const Clock& clock) {
   CHECK(rows.columns.known());
-  Server server = TRY(open_server(options, rows, clock));
+  Server server = TRY(open_server(options, rows.database, rows.table, clock));
   return server.command(
       "DELETE FROM " + name_of(rows) + " WHERE " + condition(rows) +
           " SETTINGS mutations_sync = 2, lightweight_deletes_sync = 2",

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/wait.hpp"
+#include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/exception.hpp"
 #include "core/clickhouse/insert_settings.hpp"
 
@@ -139,6 +140,16 @@ Result<void> Server::repeat(const Once& once) {
       return std::move(verdict.error);
     }
   }
+}
+
+Result<Server> open_server(const ServerOptions& options, std::string_view database,
+                           std::string_view table, const Clock& clock) {
+  const HttpOptions http = TRY(http_options(options));
+  const Endpoint endpoint = TRY(parse_endpoint(options.url));
+  const Target target{.origin = endpoint.origin,
+                      .table = shown_table(database, table),
+                      .user = shown_name(options.user)};
+  return Server(options, http, target, RetryOptions{}, clock, {});
 }
 
 }  // namespace sluice::clickhouse

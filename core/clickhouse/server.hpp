@@ -53,4 +53,8 @@ class Server {
   std::stop_token stop_;
 };
 
+/// A Server for questions about one table, with the usual patience.
+[[nodiscard]] Result<Server> open_server(const ServerOptions& options, std::string_view database,
+                                         std::string_view table, const Clock& clock);
+
 }  // namespace sluice::clickhouse

@@ -155,4 +155,30 @@ Result<void> scan_topic(const ClusterOptions& cluster, const ScanOptions& option
   return Scan(*client, options, *std::move(ranges)).run(listener, stop);
 }
 
+Result<std::map<PartitionId, Watermarks>> scan_ranges(
+    const ClusterOptions& cluster, const ScanOptions& options,
+    const std::map<PartitionId, OffsetRanges>& ranges, RecordListener& listener,
+    const std::stop_token& stop) {
+  const auto client = TRY(open_reader(cluster, options));
+  Lookups lookups(*client, {.topic = options.topic, .group = {}}, options.unavailable_max);
+  std::vector<PartitionId> partitions;
+  for (const auto& [partition, wanted] : ranges) partitions.push_back(partition);
+  auto held = TRY(lookups.watermarks(partitions));
+  // A partition is read one range after the other, all partitions beside each other.
+  for (size_t round = 0;; ++round) {
+    std::map<PartitionId, OffsetRange> now_due;
+    bool more = false;
+    for (const auto& [partition, wanted] : ranges) {
+      if (round >= wanted.size()) continue;
+      more = true;
+      const Watermarks& marks = held[partition];
+      const OffsetRange due{std::max(wanted[round].first, marks.first),
+                            std::min(wanted[round].next, marks.end)};
+      if (!due.empty()) now_due.emplace(partition, due);
+    }
+    if (!more) return held;
+    if (!now_due.empty()) TRY(Scan(*client, options, std::move(now_due)).run(listener, stop));
+  }
+}
+
 }  // namespace sluice::kafka

@@ -13,6 +13,7 @@
 
 #include "core/base/result.hpp"
 #include "core/kafka/reject_headers.hpp"
+#include "core/model/offset_ranges.hpp"
 #include "core/pipeline/ports.hpp"
 
 namespace sluice::kafka {
@@ -98,5 +99,12 @@ struct ScanOptions {
 /// `stop` was asked for.
 [[nodiscard]] Result<void> scan_topic(const ClusterOptions& cluster, const ScanOptions& options,
                                       RecordListener& listener, const std::stop_token& stop);
+
+/// Reads just these ranges (sorted, disjoint) in the same way, as far as the brokers still hold
+/// them; what they hold comes back. `options` names the topic, its group and `since` do not count.
+[[nodiscard]] Result<std::map<PartitionId, Watermarks>> scan_ranges(
+    const ClusterOptions& cluster, const ScanOptions& options,
+    const std::map<PartitionId, OffsetRanges>& ranges, RecordListener& listener,
+    const std::stop_token& stop);
 
 }  // namespace sluice::kafka
