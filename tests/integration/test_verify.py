@@ -81,6 +81,6 @@ def test_a_large_range_is_narrowed_down_by_the_server(shop):
 
 
 def test_a_table_whose_rows_do_not_tell_is_refused(shop):
-    shop.clickhouse.query(f"ALTER TABLE {shop.table} DROP COLUMN _topic, RENAME COLUMN _offset TO x")
+    shop.clickhouse.query(f"CREATE OR REPLACE TABLE {shop.table} (_partition Int32) ENGINE = MergeTree ORDER BY ()")
     told = shop.verify(0, 0, 1)
     assert "do not tell where they came from" in told and "ALTER TABLE" in told
