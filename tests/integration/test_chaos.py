@@ -38,6 +38,7 @@ def test_nothing_is_lost_whatever_is_killed(own_kafka, own_clickhouse, sluice, t
             time.sleep(chance.uniform(0.5, 2.5))
             victim = list(killed)[number % 3]
             killed[victim] += 1
+            print(f"kill {number + 1} of {KILLS}: {victim}", flush=True)
             if victim == "sluice":
                 run.kill()
                 run = sluice.start(*arguments)

@@ -35,7 +35,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 60.0 * float(os.environ.get("SLUICE_TEST_PATIENCE") or 1)
 STOP_TIMEOUT = 20.0
 KAFKA_VERSION = "4.1.0"
 FOLDER_PREFIX = "sluice-stand-"
