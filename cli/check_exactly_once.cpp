@@ -31,40 +31,60 @@ void show(const std::string& subject, const Requirement& one, Findings& findings
 }
 
 clickhouse::ExactlyOnceNeeds needs_of(const PipelineSettings& pipeline,
-                                      const Connections& connections) {
+                                      const std::vector<clickhouse::ServerOptions>& servers) {
   const auto age_ms = std::max<int64_t>(pipeline.batch_age.value.count(), 1);
-  return {.insert_timeout = connections.servers.front().timeout,
+  return {.insert_timeout = servers.front().timeout,
           .blocks_per_second = 1000.0 / static_cast<double>(age_ms),
           .batch_bytes = pipeline.batch_bytes.value,
-          .servers = connections.servers.size()};
+          .servers = servers.size()};
 }
 
 }  // namespace
 
-void check_exactly_once(const PipelineSettings& pipeline, const Connections& connections,
-                        const Clock& clock, Findings& findings) {
+Result<Preflight> preflight_exactly_once(const PipelineSettings& pipeline,
+                                         const Connections& connections, const Clock& clock) {
+  const auto& configured = connections.servers.at(pipeline.destination.value);
   std::vector<clickhouse::ExactlyOnceFacts> servers;
-  for (const clickhouse::ServerOptions& server : connections.servers) {
+  for (const clickhouse::ServerOptions& server : configured) {
     auto facts = clickhouse::read_exactly_once_facts(server, pipeline.database(),
                                                      pipeline.table_name(), clock);
     if (facts.ok()) {
       servers.push_back(std::move(facts).value());
-    } else if (facts.error().code != Errc::unavailable || connections.servers.size() == 1) {
-      return findings.error(pipeline.name, facts.error());
+    } else if (facts.error().code != Errc::unavailable || &server == &configured.back()) {
+      if (servers.empty()) return std::move(facts).error();
     }
   }
-  if (servers.empty()) return;  // that none answers was already said
-  const clickhouse::ExactlyOnceNeeds needs = needs_of(pipeline, connections);
-  for (const Requirement& one : clickhouse::judge_exactly_once(servers, needs).requirements) {
-    show(pipeline.name, one, findings);
+  const auto report = clickhouse::judge_exactly_once(servers, needs_of(pipeline, configured));
+  Preflight out{.requirements = report.requirements, .safe_age = report.safe_age};
+  const auto facts = TRY(kafka::read_exactly_once_facts(connections.cluster, pipeline.topic.value,
+                                                        pipeline.group.value, kafka_timeout));
+  for (Requirement& one :
+       kafka::judge_exactly_once(facts, pipeline.topic.value, pipeline.group.value)) {
+    out.requirements.push_back(std::move(one));
   }
-  const auto facts = kafka::read_exactly_once_facts(connections.cluster, pipeline.topic.value,
-                                                    pipeline.group.value, kafka_timeout);
-  if (!facts.ok()) return findings.error(pipeline.name, facts.error());
-  for (const Requirement& one :
-       kafka::judge_exactly_once(*facts, pipeline.topic.value, pipeline.group.value)) {
-    show(pipeline.name, one, findings);
+  return out;
+}
+
+Result<ExactlyOnce> require_exactly_once(const PipelineSettings& pipeline,
+                                         const Connections& connections, Resolve resolve,
+                                         const Clock& clock) {
+  const Preflight found = TRY(preflight_exactly_once(pipeline, connections, clock));
+  const bool unmet =
+      std::any_of(found.requirements.begin(), found.requirements.end(),
+                  [](const Requirement& one) { return one.state == Requirement::State::unmet; });
+  if (unmet) return clickhouse::refusal_of(found.requirements, pipeline.name);
+  return ExactlyOnce{.safe_age = found.safe_age, .resolve = resolve};
+}
+
+void check_exactly_once(const PipelineSettings& pipeline, const Connections& connections,
+                        const Clock& clock, Findings& findings) {
+  const auto found = preflight_exactly_once(pipeline, connections, clock);
+  if (!found) {
+    // That no server answers was already said.
+    if (found.error().code != Errc::unavailable) findings.error(pipeline.name, found.error());
+    return;
   }
+  for (const Requirement& one : found->requirements) show(pipeline.name, one, findings);
 }
 
 }  // namespace sluice::cli

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "cli/check_exactly_once.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/reject_file.hpp"
 #include "cli/reject_replay.hpp"
@@ -92,6 +93,10 @@ bool Runner::starts_again(const PipelineSettings& pipeline, const PipelineReport
                           int vain) const {
   constexpr int vain_max = 5;
   if (!report.error) return false;
+  // A new generation of the group settles what became of the commit, of the INSERT.
+  const bool settled_by_joining =
+      report.error->slug == "commit-unknown" || report.error->slug == "process-stood-still";
+  if (settled_by_joining && vain < vain_max) return true;
   switch (report.error->code) {
     case Errc::unavailable:
       return settings_.run.continuous && settings_.run.retry_time_max.value.count() == 0;
@@ -128,7 +133,17 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
   CountingSink sink(*opened->sink, watch,
                     job.family == nullptr ? nullptr : &job.family->rows_before);
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
-  PipelineReport report = sluice::run_pipeline(options_of(job, pipeline, before), ports, stop);
+  PipelineOptions options = options_of(job, pipeline, before);
+  if (pipeline.delivery.value == DeliveryLevel::exactly_once && !options.exactly_once) {
+    auto kept = require_exactly_once(pipeline, connections_, settings_.run.resolve.value, clock_);
+    if (!kept) {
+      PipelineReport unstarted = before;
+      unstarted.error = std::move(kept).error();
+      return unstarted;
+    }
+    options.exactly_once = *kept;
+  }
+  PipelineReport report = sluice::run_pipeline(options, ports, stop);
   report.name = job.settings.name;
   if (opened->replay_file != nullptr) {
     auto finished = opened->replay_file->finish();

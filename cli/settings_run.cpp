@@ -219,6 +219,8 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   }
   out.rejects_ok = flags.has("rejects-ok");
   out.fail_fast = flags.has("fail-fast");
+  reader.choice<Resolve>("resolve", {{"resend", Resolve::resend}, {"skip", Resolve::skip}},
+                         out.resolve);
   out.keep_old = flags.has("keep-old");
   out.allow_empty = flags.has("allow-empty");
   out.allow_shrink = flags.has("allow-shrink");

@@ -141,7 +141,7 @@ Result<std::vector<PartitionProof>> verify_pipeline(const PipelineSettings& pipe
                                                     const VerifyOptions& options,
                                                     const Clock& clock,
                                                     const std::stop_token& stop) {
-  const clickhouse::ServerOptions& server = connections.servers.front();
+  const clickhouse::ServerOptions& server = connections.servers.at(pipeline.destination.value).front();
   const auto wanted = TRY(wanted_rows(pipeline, server, options, clock));
   const auto found = TRY(clickhouse::find_offsets(server, wanted, ranges_max, clock));
 

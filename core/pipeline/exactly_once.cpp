@@ -305,8 +305,8 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
                               .offset = offset,
                               .metadata = record_of(*session, offset, intent)};
   const std::map<PartitionId, Intent> intents{{culprit.partition, intent}};
+  crash_point("row-refused");
   const auto outcomes = send_commits({&request, 1}, commit_timeout);
-  crash_point("row-excluded");
   if (!outcomes || outcomes->front().result != CommitResult::ok) {
     return abandon_rows(delivery_->abandon(refusal.batch) - 1);
   }

@@ -20,7 +20,7 @@ class Log:
 
     def __init__(self, kafka, clickhouse, sluice, topic, table):
         self.kafka, self.clickhouse, self.sluice, self.topic, self.table = kafka, clickhouse, sluice, topic, table
-        kafka.create_topic(topic, partitions=2, configs={"retention.ms": "-1"})
+        kafka.create_topic(topic, partitions=2, configs={"retention.ms": "-1", "segment.ms": "900000000000"})
         kafka.produce(topic, [{"value": f'{{"n":{n}}}', "partition": n % 2, "timestamp": self.DAY + n // 2 * 1000}
                               for n in range(200)])
         self.create(table)
@@ -47,7 +47,7 @@ def test_a_plan_says_what_would_be_read_and_moves_nothing(log):
     plan = log.backfill("--from", "2024-05-01T00:00:10Z", "--to", "2024-05-01T00:00:20Z", "-n").expect(0)
     assert "the live group" in plan.stdout and "CreateTime" in plan.stdout
     plan = log.backfill("--range", "@2024-05-01T00:00:10Z:2024-05-01T00:00:20Z", "-n", "-o", "json").expect(0).json
-    assert plan["records"] == 20
+    assert plan["records"] == 20, plan
     assert [(part["from"], part["to"]) for part in plan["partitions"]] == [(10, 20), (10, 20)]
     assert log.live() == before and log.count() == 200
 
