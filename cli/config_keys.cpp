@@ -50,6 +50,8 @@ constexpr auto keys_table = std::to_array<ConfigKey>({
     {clickhouse, "user", "\"loader\"", "default", "who inserts"},
     {clickhouse, "password", "{ file = \"/run/secrets/clickhouse\" }", "",
      "a reference to a secret"},
+    {clickhouse, "cluster", "\"main\"", "",
+     "snapshots create, swap and drop their tables ON CLUSTER of this name"},
     {clickhouse, "compression", "auto | none | lz4 | zstd", "auto",
      "of what is sent; auto is none on this machine, else lz4"},
     {clickhouse, "timeout", "\"2m\"", "2m", "of one INSERT"},
@@ -93,16 +95,31 @@ constexpr auto keys_table = std::to_array<ConfigKey>({
     {pipeline, "batch.age", "\"1s\"", "1s", "age of a batch at most"},
     {pipeline, "senders", "2", "2", "parallel INSERTs"},
     {pipeline, "max_record_bytes", "\"16MiB\"", "16MiB", "larger records are rejected"},
-    {pipeline, "unknown_fields", "ignore | error", "ignore",
-     "what a field does that the table has no column for"},
+    {pipeline, "topics_regex", "'^region\\.[a-z]{2}\\.events$'", "",
+     "instead of topic: all topics that match, each with a group of its own (GROUP:TOPIC)"},
+    {pipeline, "map", "{ user_id = \"/user/id\" }", "",
+     "fields that fill columns of other names, as JSON pointers into the record's value"},
+    {pipeline, "columns", "{ kafka_time = \"$timestamp\" }", "",
+     "columns that take something else of a record: $topic, $partition, $offset, $timestamp, $key, "
+     "$headers, $header.NAME, $value"},
+    {pipeline, "unknown_fields", "ignore | error | { into = \"extra\" }", "ignore",
+     "what a field does that the table has no column for; into: all of them go into one String or "
+     "JSON column as an object"},
     {pipeline, "nulls", "default | reject", "default",
      "what a null does in a column that is not Nullable: the column's default, or a reject"},
     {pipeline, "tags", "[\"web\", \"hourly\"]", "",
      "words to choose pipelines by: sluice sync tag:hourly"},
     {pipeline, "disabled", "true | false", "false", "leave the pipeline out"},
-    {pipeline, "mode", "incremental", "incremental", "go on at the group's offsets"},
-    {pipeline, "write", "append", "append", "every record is a new row"},
-    {pipeline, "delivery", "at-least-once", "at-least-once", "what is promised"},
+    {pipeline, "mode", "incremental | full", "incremental",
+     "what a sync does: go on at the group's offsets; or replace the table by a snapshot of the "
+     "whole topic, as sync --full"},
+    {pipeline, "write", "append | overwrite", "append",
+     "append: every record is a new row; overwrite: the last record of a key wins and a tombstone "
+     "deletes it, in a ReplacingMergeTree(version, is_deleted)"},
+    {pipeline, "key", "[\"id\"]", "", "columns of the key, for overwrite"},
+    {pipeline, "destination", "\"archive\"", "[clickhouse]",
+     "a table [destinations.NAME], with the keys of [clickhouse], that names another server"},
+    {pipeline, "delivery", "at-least-once | exactly-once", "at-least-once", "what is promised"},
 });
 
 }  // namespace

@@ -259,19 +259,6 @@ void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) 
   out.pipelines.push_back(read_one(topic->value, topic->origin, table, "defaults", reading));
 }
 
-/// `check` tells whether a table could keep the promise; nothing runs yet that keeps it, and
-/// nothing runs with a lesser one than was asked for.
-void refuse_exactly_once(const Invocation& invocation, const Settings& settings,
-                         Problems& problems) {
-  if (invocation.command == "check" || invocation.command == "status") return;
-  for (const PipelineSettings& pipeline : settings.pipelines) {
-    if (pipeline.delivery.value != DeliveryLevel::exactly_once) continue;
-    problems.add(pipeline.delivery.origin,
-                 "delivery: 'exactly-once' needs a later version of sluice",
-                 "write \"at-least-once\"");
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> configured_pipelines(const FlagValues& flags,
@@ -294,8 +281,7 @@ void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallT
                     Settings& out, Problems& problems) {
   const Reading reading{invocation, out, now, problems};
   if (invocation.flags.has("topic") || needs_no_table(invocation)) {
-    read_adhoc(reading, root, out);
-    return refuse_exactly_once(invocation, out, problems);
+    return read_adhoc(reading, root, out);
   }
   for (const PipelineFlag& flag : adhoc_flags) {
     const auto given = invocation.flags.last(flag.flag);
@@ -303,7 +289,6 @@ void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallT
     problems.add(given->origin, "needs --topic", "it makes a pipeline with no configuration");
   }
   read_configured(reading, root, out);
-  refuse_exactly_once(invocation, out, problems);
 }
 
 }  // namespace sluice::cli

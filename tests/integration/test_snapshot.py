@@ -110,7 +110,7 @@ def test_killed_at_any_step_the_table_is_whole_and_the_same_command_ends_it(shop
     shop.full().expect(0)
     shop.produce(300)
     crashed = shop.full(env={"SLUICE_CRASH_AT": f"snapshot-{point}"})
-    assert crashed.code == 137, crashed
+    assert crashed.code == 137, str(crashed)
     assert shop.rows() in (300, 600)
     shop.full().expect(0)
     shop.expect_each_once()

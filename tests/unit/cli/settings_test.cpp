@@ -248,14 +248,48 @@ TEST_F(SettingsTest, SyntaxErrorsHaveLineAndColumn) {
 TEST_F(SettingsTest, ValuesOfLaterVersionsAreRefusedWithThatWord) {
   for (const char* line :
        {"format = \"avro\"", "format = { type = \"protobuf\" }",
-        "write = \"overwrite\"", "delivery = \"exactly-once\"", "map = { a = \"/a\" }",
-        "columns = { a = \"$offset\" }", "destination = \"other\"",
-        "key = [\"id\"]", "unknown_fields = { into = \"extra\" }", "[registry]\nurl = \"http://r\"",
-        "[destinations.x]\nurl = \"http://r\""}) {
+        "write = \"overwrite-delete-stale\"", "[registry]\nurl = \"http://r\""}) {
     const std::string text = wrong(std::string(minimal) + line + "\n");
     EXPECT_NE(text.find("later version of sluice"), std::string::npos) << line << "\n" << text;
     EXPECT_EQ(problems_.code(), Errc::config);
   }
+}
+
+TEST_F(SettingsTest, WhatFillsAColumnIsReadWithItsPlace) {
+  write("sluice.toml", std::string(minimal) +
+                           "unknown_fields = { into = \"rest\" }\nwrite = \"overwrite\"\n"
+                           "key = [\"id\"]\nmap = { a = \"/x/0\" }\n"
+                           "columns = { b = \"$header.h\" }\n");
+  const PipelineSettings pipeline = good({"sync"}).pipelines.front();
+  const ColumnOptions& columns = pipeline.columns;
+  ASSERT_EQ(columns.rules.size(), 3u);
+  EXPECT_EQ(columns.rules[0].source.kind, ColumnSource::Kind::unknown_fields);
+  EXPECT_EQ(columns.rules[1].source.pointer, (std::vector<std::string>{"x", "0"}));
+  EXPECT_EQ(columns.rules[1].place.substr(0, 15), "sluice.toml:11:");
+  EXPECT_EQ(columns.rules[2].source.header, "h");
+  EXPECT_TRUE(columns.overwrite);
+  EXPECT_EQ(columns.key, std::vector<std::string>{"id"});
+  EXPECT_EQ(pipeline.unknown_fields.value, UnknownFields::keep);
+}
+
+TEST_F(SettingsTest, WhatCannotFillAColumnIsRefused) {
+  for (const char* line :
+       {"map = { a = \"x\" }", "map = { a = 1 }", "map = { a = \"\" }", "columns = { a = \"$of\" }",
+        "unknown_fields = {}", "unknown_fields = { to = \"x\" }", "write = \"overwrite\"",
+        "format = \"raw\"\nmap = { a = \"/a\" }", "destination = \"nowhere\""}) {
+    (void)wrong(std::string(minimal) + line + "\n");
+    EXPECT_EQ(problems_.code(), Errc::config) << line;
+  }
+}
+
+TEST_F(SettingsTest, ADestinationHasAServerAndADatabaseOfItsOwn) {
+  write("sluice.toml", std::string(minimal) +
+                           "[pipelines.b]\ntopic = \"b\"\ntable = \"b\"\ndestination = \"x\"\n"
+                           "[destinations.x]\nurl = \"http://other:8123\"\ndatabase = \"mine\"\n");
+  const Settings settings = good({"sync"});
+  EXPECT_EQ(settings.pipelines.back().table.value, "mine.b");
+  EXPECT_EQ(settings.servers_of("x").urls.value.front(), "http://other:8123");
+  EXPECT_EQ(settings.destinations_used(), (std::set<std::string>{"", "x"}));
 }
 
 TEST_F(SettingsTest, TheAddressOfMetricsComesFromFlagEnvironmentAndFile) {
@@ -308,7 +342,8 @@ TEST_F(SettingsTest, SecretsWrittenOutInAFileAreRefusedAndNotShown) {
         "[kafka.properties]\n\"sasl.password\" = \"canary\"",
         "[kafka.properties]\nsasl.password = \"canary\"",
         "[kafka.security]\nkey_password = \"canary\n\"", "[clickhouse]\npassword = canary",
-        "[clickhouse]\npassword = \"canary", "[clickhouse]\npassword = '''a\ncanary\n'"}) {
+        "[clickhouse]\npassword = \"canary", "[clickhouse]\npassword = '''a\ncanary\n'",
+        "[destinations.x]\npassword = \"canary\""}) {
     const std::string text = wrong(line);
     EXPECT_EQ(text.find("canary"), std::string::npos) << text;
   }

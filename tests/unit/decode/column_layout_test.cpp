@@ -115,6 +115,20 @@ TEST_P(Layouts, ColumnsPointIntoObjectsAndArraysAndShareThem) {
   EXPECT_EQ(decoding.rows(), 7u);
 }
 
+TEST(FastGear, TakesColumnsThatAreFilledOtherwise) {
+  DecodeOptions options;
+  options.unknown_fields = UnknownFields::keep;
+  Decoding fast(
+      table_of({column("a", "UInt8"), column("city", "String"), column("rest", "String"),
+                column("_offset", "UInt64")}),
+      {.rules = {rule("city", "/user/city"), {"rest", {.kind = Kind::unknown_fields}, ""}}},
+      Gear::fast, options);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(fast.decode(event(R"({"a":1,"user":{"city":"Ulm","x":[1]},"more":"b"})")));
+  }
+  EXPECT_EQ(fast.bytes(1), "\3Ulm\3Ulm\3Ulm\3Ulm\3Ulm");
+}
+
 TEST_P(Layouts, UnknownFieldsGoIntoOneColumn) {
   DecodeOptions options;
   options.unknown_fields = UnknownFields::keep;
