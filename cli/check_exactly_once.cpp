@@ -55,7 +55,9 @@ Result<Preflight> preflight_exactly_once(const PipelineSettings& pipeline,
     }
   }
   const auto report = clickhouse::judge_exactly_once(servers, needs_of(pipeline, configured));
-  Preflight out{.requirements = report.requirements, .safe_age = report.safe_age};
+  Preflight out{.requirements = report.requirements,
+                .safe_age = report.safe_age,
+                .provenance = report.provenance};
   const auto facts = TRY(kafka::read_exactly_once_facts(connections.cluster, pipeline.topic.value,
                                                         pipeline.group.value, kafka_timeout));
   for (Requirement& one :
@@ -73,7 +75,8 @@ Result<ExactlyOnce> require_exactly_once(const PipelineSettings& pipeline,
       std::any_of(found.requirements.begin(), found.requirements.end(),
                   [](const Requirement& one) { return one.state == Requirement::State::unmet; });
   if (unmet) return clickhouse::refusal_of(found.requirements, pipeline.name);
-  return ExactlyOnce{.safe_age = found.safe_age, .resolve = resolve};
+  return ExactlyOnce{
+      .safe_age = found.safe_age, .provenance = found.provenance, .resolve = resolve};
 }
 
 void check_exactly_once(const PipelineSettings& pipeline, const Connections& connections,

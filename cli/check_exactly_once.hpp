@@ -13,6 +13,7 @@ namespace sluice::cli {
 struct Preflight {
   std::vector<Requirement> requirements;
   Milliseconds safe_age{0};  ///< ExactlyOnce::safe_age
+  bool provenance = false;   ///< ExactlyOnce::provenance
 };
 
 /// Looks at the table and its servers, at the topic and the group. Changes nothing but a group of

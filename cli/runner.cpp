@@ -143,6 +143,7 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
     }
     options.exactly_once = *kept;
   }
+  if (options.exactly_once) options.exactly_once->salt = random_bits();
   PipelineReport report = sluice::run_pipeline(options, ports, stop);
   report.name = job.settings.name;
   if (opened->replay_file != nullptr) {

@@ -69,7 +69,10 @@ InsertOutcome Sender::deliver(const Task& task, const std::stop_token& stop) {
     const Body body = prepare(task, outcome);
     TimePoint not_before = started;
     while (gate_.enter(not_before, stop)) {
-      if (insert.begin_before != nullptr && clock_.now() > insert.begin_before->load()) {
+      const TimePoint now = clock_.now();
+      const bool stood_still = insert.begin_before != nullptr && now > insert.begin_before->load();
+      const bool too_old = insert.resend_before && retry.ambiguous() && now > *insert.resend_before;
+      if (stood_still || too_old) {
         gate_.leave(Health::good, Milliseconds{0});
         outcome.error = expired_error(options_.target);
         break;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,9 @@ struct Insert {
   /// No attempt begins after this moment (steady clock), which moves on as long as the process is
   /// alive: one that stood still must not send what another has taken over. Null: no such limit.
   const std::atomic<TimePoint>* begin_before = nullptr;
+  /// Once an attempt may have landed, none begins after this moment: by then the table may have
+  /// forgotten the token.
+  std::optional<TimePoint> resend_before;
 
   /// Whether the body goes into the table as it is: nothing flagged, nothing cast.
   [[nodiscard]] bool plain() const {

@@ -112,7 +112,8 @@ void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
   const auto settled = [&] {
     return std::all_of(going.begin(), going.end(), [&](PartitionId partition) {
       const auto found = sessions_.find(partition);
-      return found == sessions_.end() || found->second.cursor.idle() || found->second.replay;
+      return found == sessions_.end() || found->second.cursor.idle() || found->second.replay ||
+             found->second.fenced;
     });
   };
   if (!lost && !fatal_) {

@@ -21,7 +21,7 @@ std::vector<CommitRequest> PipelineRun::commit_requests() const {
     const Offset offset = session.cursor.committable();
     if (session.committed && *session.committed >= offset) continue;
     // The record of an open intent stays until its batch has an end.
-    if (session.open || session.replay) continue;
+    if (session.open || session.replay || session.fenced) continue;
     // The intent that comes next says it, too.
     if (exact() && session.committed && waits_to_be_sent(partition)) continue;
     requests.push_back(
@@ -93,6 +93,7 @@ void PipelineRun::apply_commit(const CommitOutcome& outcome) {
       return;
     case CommitResult::fenced:
       // The group gave the partition away; the next poll() will say so.
+      found->second.fenced = exact();
       return;
     case CommitResult::unknown: {
       if (exact()) {

@@ -39,8 +39,9 @@ uint64_t Delivery::memory() const {
   return sum;
 }
 
-void Delivery::submit(Batch batch, std::string token) {
+void Delivery::submit(Batch batch, std::string token, std::optional<TimePoint> resend_before) {
   auto flight = std::make_unique<Flight>();
+  flight->resend_before = resend_before;
   flight->token = std::move(token);
   flight->batch = std::move(batch);
   flight->waiting.push_back(whole(flight->batch));
@@ -68,6 +69,7 @@ void Delivery::send_next(std::unique_ptr<Flight> flight) {
   flight->insert.token = flight->token.empty() ? draw_token() : flight->token;
   flight->insert.label = flight->batch.label;
   flight->insert.begin_before = begin_before_;
+  flight->insert.resend_before = flight->resend_before;
   flight->body.clear();
   flight->body.emplace_back(blocks, flight->insert);
 

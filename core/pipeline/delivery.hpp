@@ -76,7 +76,8 @@ class Delivery {
   [[nodiscard]] uint64_t memory() const;
 
   /// has_room() must hold. With a token it goes under that one and is never divided.
-  void submit(Batch batch, std::string token = {});
+  void submit(Batch batch, std::string token = {},
+              std::optional<TimePoint> resend_before = std::nullopt);
   /// Sends a refused batch again without the row of this offset. Gives the batch back when no row
   /// is left.
   [[nodiscard]] std::optional<Batch> exclude(uint64_t batch, Offset offset);
@@ -100,6 +101,7 @@ class Delivery {
     std::vector<InsertBody> body;  ///< none or one
     Insert insert;
     std::string token;  ///< of all its INSERTs; empty: each has one of its own
+    std::optional<TimePoint> resend_before;
   };
   void send_next(std::unique_ptr<Flight> flight);
   void settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);

@@ -86,9 +86,7 @@ Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& co
   if (!sure && intent.table_uuid != schema_->table().uuid) {
     return halted(partition, intent, "the table was created anew or replaced since");
   }
-  const Milliseconds age =
-      ports_.clock.wall().time_since_epoch() - Milliseconds{intent.at_ms} + Milliseconds{60'000};
-  session.replay_unsure = !sure && age > options_.exactly_once->safe_age;
+  session.replay_unsure = !sure && too_old(intent);
   session.replay_partial = session.start != committed.offset;
   session.replay = intent;
   session.end = std::max(session.end, intent.next);
@@ -98,6 +96,14 @@ Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& co
                   "again under its old token",
                   options_.topic, partition.value, committed.offset.value, intent.next.value));
   return {};
+}
+
+/// Whether the table may have forgotten its token; clocks may differ by a minute.
+bool PipelineRun::too_old(const Intent& intent) const {
+  constexpr Milliseconds clock_skew_max{60'000};
+  const Milliseconds age =
+      ports_.clock.wall().time_since_epoch() - Milliseconds{intent.at_ms} + clock_skew_max;
+  return age > options_.exactly_once->safe_age;
 }
 
 /// Over all records of the batch to come, rows or not, so that a table that changed in between
@@ -179,14 +185,13 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
   Batch batch = std::move(ready_.back());
   ready_.pop_back();
   session.open = std::exchange(session.replay, std::nullopt);
-  if (!session.replay_unsure) {
-    armed_.push_back(std::move(batch));
-    return send_armed();
+  if (!session.replay_unsure) return arm_replay(partition, session, std::move(batch));
+  Result<std::optional<uint64_t>> landed = std::optional<uint64_t>();
+  if (options_.exactly_once->provenance) {
+    landed = ports_.sink.rows_of(options_.topic, partition, range);
   }
-  const auto landed = ports_.sink.rows_of(options_.topic, partition, range);
   if (landed.ok() && *landed && **landed == 0) {
-    armed_.push_back(std::move(batch));
-    return send_armed();
+    return arm_replay(partition, session, std::move(batch));
   }
   if (landed.ok() && *landed && **landed >= rows) {
     counts_.open -= rows;
@@ -204,6 +209,23 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
                         "_partition and _offset to look them up by"));
 }
 
+/// The intent is committed once more before its first byte: whoever was thrown out of the group
+/// while it collected must not send what its successor has gone beyond.
+void PipelineRun::arm_replay(PartitionId partition, Session& session, Batch batch) {
+  Intent intent = *session.open;
+  const Offset offset = session.cursor.committable();
+  const CommitRequest request{.partition = partition,
+                              .epoch = session.epoch,
+                              .offset = offset,
+                              .metadata = record_of(session, offset, intent)};
+  session.open.reset();
+  if (commit_intents({&request, 1}, {{partition, std::move(intent)}}) && session.open) {
+    armed_.push_back(std::move(batch));
+    return send_armed();
+  }
+  abandon_rows(batch.rows());
+}
+
 /// Commits the intents of what may be sent next, one batch of each partition, and sends it.
 void PipelineRun::arm_ready() {
   send_armed();
@@ -216,14 +238,15 @@ void PipelineRun::arm_ready() {
     if (!seen.insert(block.partition).second) continue;
     const Session* session = owned(block.partition, block.epoch);
     CHECK(session != nullptr);
-    if (session->open || session->replay) continue;
-    Intent intent{.next = block.offsets.next,
-                  .nonce = fmt::format("{:016x}{:016x}", random_(), random_()),
-                  .records = block.records,
-                  .crc = block.crc,
-                  .table_uuid = schema_->table().uuid,
-                  .at_ms = ports_.clock.wall().time_since_epoch().count(),
-                  .excluded = {}};
+    if (session->open || session->replay || session->fenced) continue;
+    Intent intent{
+        .next = block.offsets.next,
+        .nonce = fmt::format("{:016x}{:016x}", random_() ^ options_.exactly_once->salt, random_()),
+        .records = block.records,
+        .crc = block.crc,
+        .table_uuid = schema_->table().uuid,
+        .at_ms = ports_.clock.wall().time_since_epoch().count(),
+        .excluded = {}};
     const Offset offset = session->cursor.committable();
     CHECK(offset == block.offsets.first);
     requests.push_back({.partition = block.partition,
@@ -272,7 +295,10 @@ void PipelineRun::send_armed() {
     const Session* session = owned(block.partition, block.epoch);
     CHECK(session != nullptr && session->open);
     std::string token = insert_token(session->open->nonce, session->open->table_uuid);
-    delivery_->submit(std::move(batch), std::move(token));
+    const Milliseconds age =
+        ports_.clock.wall().time_since_epoch() - Milliseconds{session->open->at_ms};
+    delivery_->submit(std::move(batch), std::move(token),
+                      ports_.clock.now() + options_.exactly_once->safe_age - age);
   }
 }
 
@@ -336,7 +362,7 @@ void PipelineRun::replay_open() {
   for (auto& [partition, session] : sessions_) {
     if (!session.open) continue;
     session.replay = std::exchange(session.open, std::nullopt);
-    session.replay_unsure = false;
+    session.replay_unsure = too_old(*session.replay);
   }
 }
 

@@ -42,6 +42,10 @@ enum class Resolve : uint8_t {
 struct ExactlyOnce {
   /// An intent older than this is not simply sent again: the table may have forgotten its token.
   Milliseconds safe_age{0};
+  /// Rows tell where they came from, and none of them disappears: what landed can be looked up.
+  bool provenance = false;
+  /// Random bits beside PipelineOptions::seed, so that no two processes draw the same nonce.
+  uint64_t salt = 0;
   Resolve resolve = Resolve::halt;
   bool operator==(const ExactlyOnce&) const = default;
 };

@@ -51,7 +51,7 @@ bool PipelineRun::read_some() {
   // Iterated over a copy of the keys: reading may end the run, but never changes the assignment.
   for (auto& [partition, session] : sessions_) {
     if (!reading_) break;
-    if (session.reached() && !session.replay) continue;
+    if ((session.reached() && !session.replay) || session.fenced) continue;
     if (paced()) break;
     relieve_memory();
     if (exact() && waits_to_be_sent(partition)) continue;

@@ -36,6 +36,7 @@ struct Session {
   std::deque<OffsetRange> settled;  ///< ahead, in order: landed before it had to be read again
   // Exactly-once:
   uint64_t sequence = 0;         ///< of the last commit
+  bool fenced = false;           ///< a commit was refused: it is no longer ours, poll() will say so
   std::optional<Intent> open;    ///< committed, and its batch is under way
   std::optional<Intent> replay;  ///< of a batch that must be collected and sent again first
   bool replay_unsure = false;    ///< the table may have forgotten its token: look what landed
@@ -166,6 +167,8 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   void finish_replay(PartitionId partition, Session& session);
   bool replay_is_whole(PartitionId partition, const Session& session);
   void send_replay(PartitionId partition, Session& session);
+  bool too_old(const Intent& intent) const;
+  void arm_replay(PartitionId partition, Session& session, Batch batch);
   void arm_ready();
   void send_armed();
   bool commit_intents(std::span<const CommitRequest> requests,
