@@ -570,6 +570,12 @@ Result<void> check_usage(const Settings& settings) {
     for (const PipelineSettings& pipeline : settings.pipelines) names.push_back(pipeline.name);
     return usage("backfill takes exactly one pipeline", "there are: " + join(names, ", "));
   }
+  const PipelineSettings& pipeline = settings.pipelines.front();
+  if (!pipeline.topics_regex.value.empty()) {
+    return usage(
+        fmt::format("backfill reads one topic, and pipeline {} has topics_regex", pipeline.name),
+        "give the topic a pipeline of its own, or --topic NAME --table DB.TABLE");
+  }
   const BackfillSettings& asked = settings.backfill;
   if (asked.list || !asked.forget.empty()) return {};
   if (!asked.range) {

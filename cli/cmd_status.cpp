@@ -20,6 +20,7 @@
 #include "cli/status_ask.hpp"
 #include "cli/status_look.hpp"
 #include "cli/terminal.hpp"
+#include "cli/topic_pattern.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -134,6 +135,31 @@ int ask(const Invocation& invocation, const Environment& environment, Problems p
   });
 }
 
+/// A pipeline with topics_regex is shown as those of its topics; one whose topics cannot be told,
+/// as one whose topic is missing.
+std::shared_ptr<const Settings> with_topics(const std::shared_ptr<const Settings>& settings,
+                                            const Connections& connections, Milliseconds timeout) {
+  const auto has_many = [](const PipelineSettings& pipeline) {
+    return !pipeline.topics_regex.value.empty();
+  };
+  const auto& configured = settings->pipelines;
+  if (std::none_of(configured.begin(), configured.end(), has_many)) return settings;
+  const auto existing = kafka::list_topics(connections.cluster, timeout / 2);
+  auto out = std::make_shared<Settings>(*settings);
+  out->pipelines.clear();
+  for (const PipelineSettings& pipeline : configured) {
+    std::vector<std::string> topics;
+    if (has_many(pipeline) && existing.ok()) topics = matching_topics(pipeline, *existing);
+    for (const std::string& topic : topics) {
+      out->pipelines.push_back(pipeline_of_topic(pipeline, topic));
+    }
+    if (!topics.empty()) continue;
+    out->pipelines.push_back(pipeline);
+    if (has_many(pipeline)) out->pipelines.back().topic.value = pipeline.topics_regex.value;
+  }
+  return out;
+}
+
 }  // namespace
 
 int run_status_command(const Invocation& invocation, const Environment& environment,
@@ -148,7 +174,11 @@ int run_status_command(const Invocation& invocation, const Environment& environm
   const auto connections = std::make_shared<const Connections>(std::move(*made));
   return show(settings->status, settings->output, environment,
               [&](Milliseconds timeout) -> Result<StatusLook> {
-                return look_at_pipelines(settings, connections, timeout);
+                const TimePoint began = SystemClock().now();
+                auto all = with_topics(settings, *connections, timeout);
+                const auto spent =
+                    std::chrono::duration_cast<Milliseconds>(SystemClock().now() - began);
+                return look_at_pipelines(std::move(all), connections, timeout - spent);
               });
 }
 

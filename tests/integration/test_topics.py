@@ -113,3 +113,14 @@ def test_tail_waits_for_the_first_topic(kafka, clickhouse, sluice, topic, region
     regions("de", lines(0, 10))
     run.wait_until(lambda: len(numbers()) == 10, 40, "the rows of the first topic")
     run.stop(60).expect(0)
+
+
+def test_status_shows_every_topic_and_backfill_wants_one(kafka, sluice, topic, regions, numbers):
+    german = regions("de", lines(0, 10))
+    regions("fr", lines(10, 10))
+    sluice("sync", "-q").expect(0)
+    kafka.produce(german, lines(20, 5))
+    shown = {pipeline["name"]: pipeline for pipeline in sluice("status", "-o", "json").json["pipelines"]}
+    assert shown[f"regions:{german}"]["lag"] == 5 and shown[f"regions:{topic}.fr.events"]["lag"] == 0
+    run = sluice("backfill", "regions", "--range", "start:end").expect(2)
+    assert "topics_regex" in run.stderr
