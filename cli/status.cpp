@@ -216,11 +216,11 @@ RangeRunStatus range_run_status(const RangeRunLook& look) {
   if (!look.committed) return out;
   uint64_t total = 0;
   uint64_t remaining = 0;
-  bool known = !look.committed->empty();
+  bool known = false;
   for (const auto& [partition, committed] : *look.committed) {
     const CommitRecord record = CommitRecord::decode(committed.metadata);
-    known = known && record.fixed.has_value();
-    if (!record.fixed) continue;
+    if (!record.fixed) continue;  // a partition that is not of the range
+    known = true;
     total += distance(record.fixed->first, record.fixed->next);
     remaining += distance(std::max(committed.offset, record.fixed->first), record.fixed->next);
     if (out.asked.empty()) out.asked = record.asked;

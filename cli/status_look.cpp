@@ -228,7 +228,7 @@ class PipelineLooker {
     std::vector<RangeRunLook> runs;
     for (const char* kind : {"backfill", "snapshot"}) {
       const auto groups =
-          admin.list(fmt::format("sluice-{}.{}.", pipeline_.name, kind), board_.left());
+          admin.list(fmt::format("{}.{}.", pipeline_.group.value, kind), board_.left());
       if (!groups) return;
       for (const std::string& group : *groups) {
         RangeRunLook run;

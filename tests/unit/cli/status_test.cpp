@@ -175,7 +175,9 @@ TEST(Status, KnowsHowFarABackfillIs) {
   EXPECT_EQ(run.total, 4000u);
   EXPECT_EQ(run.remaining, 2500u);
   EXPECT_EQ(run.running, true);
-  look.runs->front().committed->at({1}).metadata = "another program's";
+  look.runs->front().committed->at({1}).metadata = "";
+  EXPECT_EQ(status_of(look).runs->front().remaining, 500u) << "partition 1 is not of the range";
+  look.runs->front().committed->at({0}).metadata = "another program's";
   EXPECT_FALSE(status_of(look).runs->front().remaining.has_value());
 }
 
