@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/check.hpp"
@@ -15,6 +16,25 @@ Part whole(const Batch& batch) {
   for (size_t i = 0; i < batch.blocks.size(); ++i) {
     part.push_back({.block = i, .first = 0, .count = batch.blocks[i].block.rows()});
   }
+  return part;
+}
+
+/// The only block of the batch, cut where a row of one of these offsets would stand.
+Part with_seams(const Batch& batch, std::vector<Offset> seams) {
+  CHECK(batch.blocks.size() == 1);
+  std::sort(seams.begin(), seams.end());
+  const Block& block = batch.blocks.front().block;
+  Part part;
+  uint64_t first = 0;
+  auto seam = seams.begin();
+  for (uint64_t row = 0; row < block.rows(); ++row) {
+    bool cut = false;
+    for (; seam != seams.end() && *seam < block.offset_of(row); ++seam) cut = true;
+    if (!cut || row == first) continue;
+    part.push_back({.block = 0, .first = first, .count = row - first});
+    first = row;
+  }
+  part.push_back({.block = 0, .first = first, .count = block.rows() - first});
   return part;
 }
 
@@ -39,12 +59,19 @@ uint64_t Delivery::memory() const {
   return sum;
 }
 
-void Delivery::submit(Batch batch, std::string token, std::optional<TimePoint> resend_before) {
+void Delivery::submit(Batch batch) {
   auto flight = std::make_unique<Flight>();
-  flight->resend_before = resend_before;
-  flight->token = std::move(token);
   flight->batch = std::move(batch);
   flight->waiting.push_back(whole(flight->batch));
+  send_next(std::move(flight));
+}
+
+void Delivery::submit(Batch batch, Whole way) {
+  auto flight = std::make_unique<Flight>();
+  flight->resend_before = way.resend_before;
+  flight->token = std::move(way.token);
+  flight->batch = std::move(batch);
+  flight->waiting.push_back(with_seams(flight->batch, std::move(way.seams)));
   send_next(std::move(flight));
 }
 

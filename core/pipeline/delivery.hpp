@@ -75,9 +75,17 @@ class Delivery {
   [[nodiscard]] size_t in_flight() const { return flights_.size(); }
   [[nodiscard]] uint64_t memory() const;
 
-  /// has_room() must hold. With a token it goes under that one and is never divided.
-  void submit(Batch batch, std::string token = {},
-              std::optional<TimePoint> resend_before = std::nullopt);
+  /// has_room() must hold.
+  void submit(Batch batch);
+  /// How a batch with a token goes.
+  struct Whole {
+    std::string token;
+    std::optional<TimePoint> resend_before;  ///< Insert::resend_before
+    /// Offsets of rows that were left out of it before: its body has a seam at each, as the one
+    /// had that may have landed. ClickHouse counts the blocks of a body into the token.
+    std::vector<Offset> seams;
+  };
+  void submit(Batch batch, Whole whole);
   /// Sends a refused batch again without the row of this offset. Gives the batch back when no row
   /// is left.
   [[nodiscard]] std::optional<Batch> exclude(uint64_t batch, Offset offset);

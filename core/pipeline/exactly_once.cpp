@@ -297,8 +297,10 @@ void PipelineRun::send_armed() {
     std::string token = insert_token(session->open->nonce, session->open->table_uuid);
     const Milliseconds age =
         ports_.clock.wall().time_since_epoch() - Milliseconds{session->open->at_ms};
-    delivery_->submit(std::move(batch), std::move(token),
-                      ports_.clock.now() + options_.exactly_once->safe_age - age);
+    delivery_->submit(std::move(batch),
+                      {.token = std::move(token),
+                       .resend_before = ports_.clock.now() + options_.exactly_once->safe_age - age,
+                       .seams = session->open->excluded});
   }
 }
 
