@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "cli/cmd_verify.hpp"
 #include "cli/connections.hpp"
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
@@ -172,6 +173,7 @@ int run_status_command(const Invocation& invocation, const Environment& environm
   auto made = make_connections(*settings, environment);
   if (!made) return fail(made.error(), settings->output, environment);
   const auto connections = std::make_shared<const Connections>(std::move(*made));
+  if (settings->status.verify) return run_verify(*settings, *connections, environment);
   return show(settings->status, settings->output, environment,
               [&](Milliseconds timeout) -> Result<StatusLook> {
                 const TimePoint began = SystemClock().now();

@@ -23,6 +23,7 @@ bool is_later_command(std::string_view name) {
 
 /// What an optional duration is without its value.
 constexpr std::string_view optional_default = "2s";
+constexpr std::string_view whole_range = ":";
 
 Error usage_error(std::string message, std::string fix) {
   return {Errc::usage, "usage", std::move(message), std::move(fix)};
@@ -143,10 +144,13 @@ void collect(const std::vector<BoundFlag>& bound, Invocation& invocation) {
     } else {
       for (const std::string& value : option->results()) {
         // What stands behind such a flag may as well be a pipeline.
-        const bool other = is_optional(*flag) && !parse_duration(value);
+        const bool of_flag = flag->name == "verify" ? value.find(':') != std::string::npos
+                                                    : parse_duration(value).has_value();
+        const bool other = is_optional(*flag) && !of_flag;
         const bool alone = value.empty() || value == "true";
         if (other && !alone) invocation.arguments.push_back(value);
-        flags.add(flag->name, other ? std::string(optional_default) : value, origin);
+        const std::string_view otherwise = flag->name == "verify" ? whole_range : optional_default;
+        flags.add(flag->name, other ? std::string(otherwise) : value, origin);
       }
     }
   }

@@ -115,11 +115,15 @@ constexpr std::string_view status_help =
 Usage: sluice status [PIPELINE...] [FLAGS]
        sluice status -b BROKERS -t TOPIC [--group NAME]
        sluice status --ask 127.0.0.1:9464 [PIPELINE...]
+       sluice status --verify [RANGE] [PIPELINE...]
 
 Nothing of sluice has to run: what it says comes from Kafka, and whether ClickHouse answers from
 there. LAG is records between the group's committed offset and the end, BEHIND the age of the oldest
 of them, RATE records a second while it looked, REJECTED what was written to the pipeline's reject
 topic within 24 hours. What is not known is ? (JSON: null), never 0.
+
+--verify proves from the columns _partition and _offset that each record that is committed is in the
+table exactly once or among the rejects, and names what is missing and what is there twice (exit 4).
 
 States: running, idle, catching_up (more than a batch behind), stalled (nothing inserted for minutes
 although records wait), failing (and ClickHouse does not answer), stopped (no process reads as the

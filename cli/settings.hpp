@@ -215,6 +215,7 @@ struct StatusSettings {
   std::optional<uint64_t> lag_seconds_max;
   std::optional<Milliseconds> age_max;  ///< of the last insert
   std::optional<uint64_t> rejects_max;  ///< within 24 hours
+  std::optional<AskedRange> verify;
   std::optional<Milliseconds> wait;
   std::optional<Milliseconds> watch;
   Setting<Milliseconds> timeout{Milliseconds(10'000), {}};

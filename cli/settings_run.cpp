@@ -155,6 +155,14 @@ StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format
     if (setting.origin.kind != Origin::Kind::built_in) to = setting.value;
   };
   out.partitions = flags.has("partitions");
+  if (const auto range = flags.last("verify")) {
+    out.verify = parse_range(range->value, SystemClock().wall());
+    if (!out.verify) {
+      problems.add(range->origin,
+                   fmt::format("'{}' is no range", escape_control(range->value, 64)),
+                   std::string(range_example));
+    }
+  }
   count("max-lag", out.lag_max);
   count("max-lag-seconds", out.lag_seconds_max);
   count("max-rejects", out.rejects_max);
