@@ -176,8 +176,6 @@ struct OutputSettings {
   std::string log_file;
   std::optional<ListenAddress> metrics_listen;
   bool quiet = false;
-  bool yes = false;       ///< answers every question
-  bool no_input = false;  ///< nobody is asked
   int verbosity = 0;  ///< 0 … 3
   bool annotations = false;
 };

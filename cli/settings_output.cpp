@@ -105,8 +105,6 @@ OutputSettings read_output_settings(const FlagValues& flags, const Environment& 
   read_summary_files(flags, out, problems);
   read_verbosity(flags, out, problems);
   read_annotations(reader, environment, out);
-  out.yes = flags.has("yes");
-  out.no_input = flags.has("no-input");
   return out;
 }
 
