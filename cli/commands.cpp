@@ -86,11 +86,12 @@ constexpr std::string_view check_help =
 
 Usage: sluice check [PIPELINE...] [FLAGS]
 
-With --online it also reads some of the newest records of each topic (no group is joined), asks for
-the group, finds the table, makes sure that rows may be inserted, tries the records on it, compares
-clocks, and says how rows go there: Native (encoded by sluice), Native with columns that the server parses or whose
-DEFAULT it evaluates, or JSONEachRow (parsed by the server), and which columns cause it. Exits with
-0, 78 (configuration, table), 77 (a grant) or 75 (Kafka or ClickHouse unreachable). -o json for scripts.
+With --online it also reads some of the newest records of each topic (no group is joined), asks
+for the group, finds the table, makes sure that rows may be inserted, tries the records on it,
+compares clocks, and says how rows go there: Native (encoded by sluice), Native with columns that
+the server parses or whose DEFAULT it evaluates, or JSONEachRow (parsed by the server), and which
+columns cause it. Exits with 0, 78 (configuration, table), 77 (a grant) or 75 (Kafka or ClickHouse
+unreachable). -o json for scripts.
 )";
 
 constexpr std::string_view check_examples =
