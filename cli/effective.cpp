@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cli/text.hpp"
 
 namespace sluice::cli {
@@ -104,8 +106,10 @@ std::string_view compression_word(clickhouse::Compression compression) {
   return "";
 }
 
-void write_clickhouse(const ClickHouseSettings& clickhouse, Writer& out) {
-  out.table("clickhouse");
+/// `table` is "clickhouse", or that of another destination.
+void write_clickhouse(const std::string& table, const ClickHouseSettings& clickhouse,
+                      Writer& out) {
+  out.table(table);
   const auto& urls = clickhouse.urls;
   if (urls.value.size() == 1) out.line("url", toml_text(urls.value.front()), urls.origin);
   if (urls.value.size() > 1) out.line("urls", text_toml(urls.value), urls.origin);
@@ -121,10 +125,10 @@ void write_clickhouse(const ClickHouseSettings& clickhouse, Writer& out) {
   if (clickhouse.allow_plaintext_auth.value) {
     out.setting("allow_plaintext_auth", clickhouse.allow_plaintext_auth);
   }
-  out.table("clickhouse.tls");
+  out.table(table + ".tls");
   out.text("ca_file", clickhouse.ca_file);
   if (!clickhouse.verify_tls.value) out.setting("verify", clickhouse.verify_tls);
-  out.table("clickhouse.settings");
+  out.table(table + ".settings");
   for (const auto& [key, setting] : clickhouse.settings) {
     const bool secret = is_secret_name(key);
     out.line(key, toml_text(secret ? "(hidden)" : setting.value), setting.origin);
@@ -221,14 +225,17 @@ std::string toml_text(std::string_view text) {
 std::string connections_toml(const Settings& settings, const EffectiveOptions& options) {
   Writer out(options);
   write_kafka(settings.kafka, out);
-  write_clickhouse(settings.clickhouse, out);
+  write_clickhouse("clickhouse", settings.clickhouse, out);
   return out.take();
 }
 
 std::string effective_toml(const Settings& settings, const EffectiveOptions& options) {
   Writer out(options);
   write_kafka(settings.kafka, out);
-  write_clickhouse(settings.clickhouse, out);
+  write_clickhouse("clickhouse", settings.clickhouse, out);
+  for (const auto& [name, destination] : settings.destinations) {
+    write_clickhouse("destinations." + name, destination, out);
+  }
   for (const PipelineSettings& pipeline : settings.pipelines) write_pipeline(pipeline, out);
   std::string files = "# configuration files: ";
   files += settings.config_files.empty() ? "none" : join(settings.config_files, ", ");

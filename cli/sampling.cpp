@@ -215,8 +215,9 @@ std::string order_by(const std::vector<ProposedColumn>& columns) {
 /// is a record that fits no table.
 std::optional<std::string> first_misfit(const std::vector<std::string>& records,
                                         const BlockSchema& schema, size_t& next) {
-  const auto decoder =
-      make_decoder(schema, RecordFormat::json, {}, ColumnLayout::by_name(schema.columns()), "");
+  const ColumnLayout layout = ColumnLayout::by_name(schema.columns());
+  const std::string no_topic;
+  const auto decoder = make_decoder(schema, RecordFormat::json, {}, layout, no_topic);
   for (; next < records.size(); ++next) {
     Block block(schema);
     if (!decoder->decode(records[next], block)) return decoder->error().column;
