@@ -6,13 +6,16 @@
 #include <utility>
 
 #include "cli/check_exactly_once.hpp"
+#include "cli/check_online.hpp"
 #include "cli/connections.hpp"
+#include "cli/effective.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
 #include "cli/findings.hpp"
 #include "cli/output.hpp"
 #include "cli/settings.hpp"
 #include "cli/text.hpp"
+#include "cli/version.hpp"
 #include "core/block/block.hpp"
 
 namespace sluice::cli {
@@ -87,13 +90,16 @@ Result<Table> look_at_table(const PipelineSettings& pipeline, const Settings& se
   }
 }
 
-void check_table(const PipelineSettings& pipeline, const Settings& settings,
-                 const Connections& connections, const Clock& clock, Findings& findings) {
+void check_pipeline(const PipelineSettings& pipeline, const Settings& settings,
+                    const Connections& connections, const Clock& clock, Findings& findings) {
+  const std::vector<std::string> values = check_topic(pipeline, connections, findings);
   Warnings warnings(findings, pipeline.name);
   auto table = look_at_table(pipeline, settings, connections, warnings, clock);
   const RecordFormat format = pipeline.format.value;
   if (table.ok()) table = filled_table(std::move(table).value(), pipeline.columns, format);
   if (!table.ok()) return findings.error(pipeline.name, table.error());
+  check_sample(pipeline, table.value(), values, findings);
+  check_repeats(pipeline, table.value(), findings);
   const BlockSchema schema(std::move(table).value());
   const auto layout = lay_out(schema.table(), pipeline.columns, format);
   if (!layout.ok()) return findings.error(pipeline.name, layout.error());
@@ -142,26 +148,46 @@ void check_configuration(const Settings& settings, Findings& findings) {
 
 }  // namespace
 
+/// The configuration in force, or with it what else a bug report needs, instead of findings.
+std::string shown(const Settings& settings, const Invocation& invocation) {
+  const bool report = invocation.flags.has("report");
+  const bool origins = report || invocation.flags.has("show-origin");
+  const std::string configuration =
+      effective_toml(settings, {.origins = origins, .defaults = true});
+  if (!report) return configuration;
+  std::string out = fmt::format("```\n{}```\n\n```toml\n{}```\n", version_text(), configuration);
+  for (const std::string& text : settings.warnings) out += fmt::format("\nwarning: {}\n", text);
+  return out;
+}
+
 int run_check_command(const Invocation& invocation, const Environment& environment,
                       Problems problems) {
   const SystemClock clock;
   const Settings settings =
       read_settings(invocation, environment, system_config_folder, clock.wall(), problems);
   if (!problems.empty()) return fail(problems, settings.output, environment);
+  Output out;
+  const auto asked = [&](const char* flag) { return invocation.flags.has(flag); };
+  if (asked("show") || asked("show-origin") || asked("report")) {
+    out.write(shown(settings, invocation));
+    const auto written = out.status();
+    return written.ok() ? exit_code::ok : fail(written.error(), settings.output, environment);
+  }
   Findings findings;
+  if (asked("strict")) findings.be_strict();
   check_configuration(settings, findings);
   if (invocation.flags.has("online")) {
     const auto connections = make_connections(settings, environment);
     if (!connections) return fail(connections.error(), settings.output, environment);
     for (const std::string& text : connections->warnings) findings.warning("config", text);
     for (const PipelineSettings& pipeline : settings.pipelines) {
-      check_table(pipeline, settings, *connections, clock, findings);
+      check_pipeline(pipeline, settings, *connections, clock, findings);
       if (pipeline.delivery.value == DeliveryLevel::exactly_once) {
         check_exactly_once(pipeline, *connections, clock, findings);
       }
     }
+    check_clock(*connections, clock, findings);
   }
-  Output out;
   const bool text = settings.output.format == OutputFormat::text;
   const bool quiet = settings.output.quiet && findings.exit_code() == exit_code::ok;
   if (!text || !quiet) out.write(text ? findings.text() : findings.json().dump() + "\n");

@@ -7,6 +7,7 @@
 #include "cli/cmd_backfill.hpp"
 #include "cli/cmd_check.hpp"
 #include "cli/cmd_completion.hpp"
+#include "cli/cmd_init.hpp"
 #include "cli/cmd_man.hpp"
 #include "cli/cmd_rejects.hpp"
 #include "cli/cmd_run.hpp"
@@ -85,10 +86,18 @@ constexpr std::string_view check_help =
 
 Usage: sluice check [PIPELINE...] [FLAGS]
 
-With --online it also finds each pipeline's table, makes sure that rows may be inserted, and says
-how they go there: Native (encoded by sluice), Native with columns that the server parses or whose
-DEFAULT it evaluates, or JSONEachRow (parsed by the server), and which columns cause it. Exits with
-0, 78 (configuration, table), 77 (a grant) or 75 (ClickHouse unreachable). -o json for scripts.
+With --online it also reads some of the newest records of each topic (no group is joined), asks
+for the group, finds the table, makes sure that rows may be inserted, tries the records on it,
+compares clocks, and says how rows go there: Native (encoded by sluice), Native with columns that
+the server parses or whose DEFAULT it evaluates, or JSONEachRow (parsed by the server), and which
+columns cause it. Exits with 0, 78 (configuration, table), 77 (a grant) or 75 (Kafka or ClickHouse
+unreachable). -o json for scripts.
+)";
+
+constexpr std::string_view check_examples =
+    R"(  sluice check                  of ./sluice.toml, without any network
+  sluice check --online         with Kafka and ClickHouse, as a run would see them
+  sluice check --show-origin    what is in force, and where each value comes from
 )";
 
 constexpr std::string_view rejects_help =
@@ -146,6 +155,26 @@ constexpr std::string_view rejects_examples =
                                 again, after the table or the program was mended
 )";
 
+constexpr std::string_view init_help =
+    R"(Proposes a configuration and a table for a topic, from a sample of its records.
+
+Usage: sluice init -t TOPIC [--table DB.TABLE] [FLAGS]
+
+Prints a configuration with the CREATE TABLE in its comments; --ddl-only prints the statement alone.
+Types are those that ClickHouse infers, improved: LowCardinality where texts repeat, DateTime64 for
+times, UUID, Nullable only where a null or a missing field was seen. No file is written, no group
+joined; --create makes the table after it was shown.
+)";
+
+constexpr std::string_view init_examples =
+    R"(  sluice init -b localhost:9092 --clickhouse http://localhost:8123 -t events > sluice.toml
+                                a configuration to start with
+  sluice init -t events --ddl-only
+                                only the table, with the servers of ./sluice.toml
+  sluice init -t events --table shop.events --create
+                                makes the table, too
+)";
+
 constexpr std::string_view completion_help =
     R"(Prints the script that completes sluice's command lines in a shell.
 
@@ -195,9 +224,11 @@ constexpr std::array commands_table{
     Command{"status", for_status, "lag, rate and health of each pipeline", status_help, true,
             run_status_command, status_examples},
     Command{"check", for_check, "validate the configuration (--online: and the tables)", check_help,
-            true, run_check_command},
+            true, run_check_command, check_examples},
     Command{"rejects", for_rejects, "list rejected records, or send them through again",
             rejects_help, true, run_rejects_command, rejects_examples},
+    Command{"init", for_init, "write a starter configuration and a table for a topic", init_help,
+            false, run_init_command, init_examples},
     Command{"completion", 0, "print a shell's completion script: bash, zsh, fish", completion_help,
             true, run_completion_command, completion_examples, completion_shells},
     Command{"man", 0, "open a manual page", man_help, true, run_man_command, man_examples,

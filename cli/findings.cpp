@@ -57,7 +57,11 @@ void Findings::error(std::string subject, const Error& error, nlohmann::ordered_
   codes_.push_back(exit_code_of(error.code));
 }
 
-int Findings::exit_code() const { return worst_exit_code(codes_); }
+int Findings::exit_code() const {
+  std::vector<int> codes = codes_;
+  if (strict_ && count(Finding::Level::warning) > 0) codes.push_back(exit_code::config);
+  return worst_exit_code(codes);
+}
 
 size_t Findings::count(Finding::Level level) const {
   return static_cast<size_t>(

@@ -26,6 +26,8 @@ class Findings {
   void warning(std::string subject, std::string text, std::string fix = {},
                nlohmann::ordered_json details = nullptr);
   void error(std::string subject, const Error& error, nlohmann::ordered_json details = nullptr);
+  /// From now on, and of what was found, warnings count as errors of the configuration.
+  void be_strict() { strict_ = true; }
 
   /// 0 without errors, else the worst error's.
   [[nodiscard]] int exit_code() const;
@@ -39,6 +41,7 @@ class Findings {
 
   std::vector<Finding> findings_;
   std::vector<int> codes_;
+  bool strict_ = false;
 };
 
 }  // namespace sluice::cli

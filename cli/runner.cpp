@@ -10,6 +10,7 @@
 
 #include "cli/check_exactly_once.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/pipeline_lock.hpp"
 #include "cli/reject_file.hpp"
 #include "cli/reject_replay.hpp"
 #include "cli/runner_job.hpp"
@@ -48,15 +49,55 @@ Milliseconds Runner::elapsed() const {
 }
 
 void Runner::run_job(Job& job, std::stop_source& stop, const std::function<int()>& signal) {
-  PipelineReport report = run_to_end(job, stop.get_token());
+  bool passed_over = false;
+  PipelineReport report = run_alone(job, stop.get_token(), passed_over);
   const int code =
-      exit_code_of(report, {settings_.run.rejects_ok, signal(), settings_.run.continuous});
+      passed_over
+          ? exit_code::ok
+          : exit_code_of(report, {settings_.run.rejects_ok, signal(), settings_.run.continuous});
   job.watch.finished(report, code);
   if (report.error) console_.error(*report.error, job.settings.name, job.result.place);
   const bool stops_others = report.error.has_value() && settings_.run.fail_fast;
   job.result.report = std::move(report);
   job.result.exit_code = code;
   if (stops_others) stop.request_stop();
+}
+
+PipelineReport Runner::run_alone(Job& job, const std::stop_token& stop, bool& passed_over) {
+  constexpr Milliseconds look_again{250};
+  if (!settings_.run.if_running) return run_to_end(job, stop);
+  const std::string& name = job.settings.name;
+  const auto take = [&] {
+    return PipelineLock::take(settings_.run.lock_folder, settings_.kafka.brokers.value,
+                              job.settings.group.value);
+  };
+  auto lock = take();
+  if (lock.ok() && !lock->held()) {
+    const std::string busy =
+        fmt::format("another sync of it runs on this machine{}",
+                    lock->holder().empty() ? "" : fmt::format(" (process {})", lock->holder()));
+    PipelineReport report = std::move(job.result.report);
+    if (*settings_.run.if_running == IfRunning::fail) {
+      report.error = Error{Errc::unavailable, "already-running", busy,
+                           "run it again later, or give --if-running wait or skip"};
+      return report;
+    }
+    passed_over = *settings_.run.if_running == IfRunning::skip;
+    console_.warning(name, "already-running",
+                     busy + (passed_over ? "; passed over" : "; waiting for its end"));
+    if (passed_over) return report;
+    while (lock.ok() && !lock->held()) {
+      if (!wait_for(look_again, stop)) {
+        report.interrupted = true;
+        return report;
+      }
+      lock = take();
+    }
+    job.result.report = std::move(report);
+  }
+  // Two at once divide the partitions between them: slower, never wrong.
+  if (!lock.ok()) console_.warning(name, lock.error().slug, lock.error().message);
+  return run_to_end(job, stop);
 }
 
 PipelineReport Runner::run_to_end(Job& job, const std::stop_token& stop) {

@@ -167,6 +167,8 @@ enum class ColorMode : uint8_t { automatic, always, never };
 enum class LogFormat : uint8_t { automatic, text, json };
 
 struct OutputSettings {
+  bool yes = false;       ///< answers every question
+  bool no_input = false;  ///< nobody is asked
   OutputFormat format = OutputFormat::text;
   ProgressMode progress = ProgressMode::automatic;
   std::optional<Milliseconds> progress_interval;
@@ -176,8 +178,6 @@ struct OutputSettings {
   std::string log_file;
   std::optional<ListenAddress> metrics_listen;
   bool quiet = false;
-  bool yes = false;       ///< answers every question
-  bool no_input = false;  ///< nobody is asked
   int verbosity = 0;  ///< 0 … 3
   bool annotations = false;
 };

@@ -63,6 +63,8 @@ void read_metrics_listen(TableReader& reader, std::string_view key, OutputSettin
 OutputSettings read_output_settings(const FlagValues& flags, const Environment& environment,
                                     Problems& problems) {
   OutputSettings out;
+  out.yes = flags.has("yes");
+  out.no_input = flags.has("no-input");
   const ConfigValue table = flags_as_table(flags);
   TableReader reader(table, "", problems);
   Setting<OutputFormat> format{out.format, {}};
@@ -105,8 +107,6 @@ OutputSettings read_output_settings(const FlagValues& flags, const Environment& 
   read_summary_files(flags, out, problems);
   read_verbosity(flags, out, problems);
   read_annotations(reader, environment, out);
-  out.yes = flags.has("yes");
-  out.no_input = flags.has("no-input");
   return out;
 }
 

@@ -35,6 +35,26 @@ Result<std::unique_ptr<Client>> open_reader(const ClusterOptions& cluster,
   return Client::open(Role::consumer, std::move(conf), cluster, {});
 }
 
+/// Cuts the ranges down to the newest offsets, shared out evenly; partitions with few leave theirs
+/// to the others.
+void keep_newest(uint64_t newest_max, std::map<PartitionId, OffsetRange>& ranges) {
+  std::vector<OffsetRange*> shortest_first;
+  for (auto& [partition, range] : ranges) shortest_first.push_back(&range);
+  const auto length = [](const OffsetRange* range) {
+    return static_cast<uint64_t>(range->next.value - range->first.value);
+  };
+  std::sort(shortest_first.begin(), shortest_first.end(),
+            [&](const auto* left, const auto* right) { return length(left) < length(right); });
+  size_t partitions = shortest_first.size();
+  for (OffsetRange* range : shortest_first) {
+    const uint64_t share = std::min(length(range), (newest_max + partitions - 1) / partitions);
+    range->first = Offset{range->next.value - static_cast<int64_t>(share)};
+    newest_max -= std::min(share, newest_max);
+    --partitions;
+  }
+  std::erase_if(ranges, [&](const auto& one) { return length(&one.second) == 0; });
+}
+
 /// What is to be read of every partition that has something.
 Result<std::map<PartitionId, OffsetRange>> ranges_of(Client& client, const ScanOptions& options) {
   const Place place{.topic = options.topic, .group = options.group.value_or("")};
@@ -56,6 +76,7 @@ Result<std::map<PartitionId, OffsetRange>> ranges_of(Client& client, const ScanO
     }
     if (first < held.end) ranges.emplace(partition, OffsetRange{first, held.end});
   }
+  if (options.newest_max) keep_newest(*options.newest_max, ranges);
   return ranges;
 }
 

@@ -91,6 +91,8 @@ struct ScanOptions {
   /// Records that this group has committed are passed over, and those before `since`.
   std::optional<std::string> group;
   std::optional<WallTime> since;
+  /// Only about so many of the newest, taken from all partitions.
+  std::optional<uint64_t> newest_max;
   Milliseconds unavailable_max{30'000};  ///< no broker for so long is an error
 };
 

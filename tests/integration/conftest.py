@@ -238,7 +238,7 @@ class Sluice:
         folder.mkdir()
         kept = {key: value for key, value in os.environ.items()
                 if not key.startswith(("SLUICE_", "XDG_")) and not key.lower().endswith("_proxy")}
-        kept |= {"HOME": str(self.folder)}
+        kept |= {"HOME": str(self.folder), "XDG_RUNTIME_DIR": str(self.folder)}
         self._runs.append(Running(self.binary, arguments, folder, kept | (env or {}), stdin))
         return self._runs[-1]
 

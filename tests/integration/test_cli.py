@@ -92,7 +92,6 @@ def test_list_of_kafka_properties(sluice):
 @pytest.mark.parametrize("arguments, message", [
     ([], "no command was given"),
     (["snyc"], "unknown command 'snyc'\n  fix: did you mean 'sync'?"),
-    (["backfill"], "later version"),
     (["--batch-row"], "unknown flag --batch-row"),
     (["sync", "--batch-row", "1"], "did you mean '--batch-rows'?"),
     (["sync", "-Z"], "unknown flag -Z"),
@@ -166,7 +165,7 @@ def test_a_file_that_everyone_may_write_is_refused(sluice, config):
     assert "everyone may write" in sluice("sync").expect(78).stderr
 
 
-@pytest.mark.parametrize("line", ['format = "avro"', 'mode = "full"', 'delivery = "exactly-once"',
+@pytest.mark.parametrize("line", ['format = "avro"', 'delivery = "exactly-once"',
                                   '[registry]\nurl = "http://r:8081"', '[pipelines.orders.map]\na = "/a"'])
 def test_what_comes_later_is_a_clear_error(sluice, config, line):
     config(MINIMAL + line + "\n")

@@ -13,6 +13,8 @@ brokers = {kafka.bootstrap.split(",")!r}
 url = "{clickhouse.url}"
 """
     for name, table, more in pipelines:
+        if "--online" in arguments and name not in kafka.topics():
+            kafka.create_topic(name)
         text += f'[pipelines.{name}]\ntopic = "{name}"\ntable = "{table}"\n{more}\n'
     config = sluice.folder / "check.toml"
     config.write_text(text)
