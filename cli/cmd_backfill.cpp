@@ -123,6 +123,20 @@ std::string id_of(const PipelineSettings& pipeline, const BackfillSettings& aske
   return fmt::format("{:08x}", crc32c(words));
 }
 
+/// Columns under other names, and those of these names that hold something else.
+void apply_rules(const std::vector<ColumnRule>& rules, clickhouse::OriginColumns& columns) {
+  for (const ColumnRule& rule : rules) {
+    for (std::string* name : {&columns.topic, &columns.partition, &columns.offset}) {
+      if (*name == rule.column) name->clear();
+    }
+  }
+  for (const ColumnRule& rule : rules) {
+    if (rule.source.kind == ColumnSource::Kind::topic) columns.topic = rule.column;
+    if (rule.source.kind == ColumnSource::Kind::partition) columns.partition = rule.column;
+    if (rule.source.kind == ColumnSource::Kind::offset) columns.offset = rule.column;
+  }
+}
+
 Error usage(std::string message, std::string fix) {
   return {Errc::usage, "usage", std::move(message), std::move(fix)};
 }
@@ -199,8 +213,10 @@ Result<Plan> make_plan(Source& source, kafka::GroupAdmin& groups, const Pipeline
     row.range.next = std::clamp(to.at(partition), row.range.first, marks.end);
     const bool timed = asked.range->from.kind == RangeEdge::Kind::time;
     // A time tells nothing about records that are gone: they may have been of the range.
-    row.partial = !whole && marks.first.value > 0 && to.at(partition) > marks.first &&
+    row.partial = !whole && marks.first.value > 0 && to.at(partition) > wanted &&
                   (timed ? wanted <= marks.first : wanted < marks.first);
+    // The broker answers with its first record for every time before it.
+    if (timed && !whole && marks.first.value > 0 && wanted <= marks.first) row.partial = true;
     FirstRecord first;
     if (!row.range.empty() &&
         TRY(source.fetch(partition, row.range.first, first, Milliseconds{5000}))) {
@@ -336,12 +352,11 @@ class Backfill {
     auto begun = TRY(look_up(groups, plan_.group, pipeline_.topic.value));
     if (begun && begun->finished()) {
       if (!asked_.again && !asked_.range->relative()) return already_done(*begun);
-      if (!asked_.dry_run) TRY(groups.remove(plan_.group, look_timeout));
-      begun.reset();
+      begins_anew_ = true;
     } else if (begun && asked_.again) {
-      if (!asked_.dry_run) TRY(groups.remove(plan_.group, look_timeout));
-      begun.reset();
+      begins_anew_ = true;
     }
+    if (begins_anew_) begun.reset();
     if (begun) return resume(*begun);
     return start(groups);
   }
@@ -366,6 +381,7 @@ class Backfill {
     }
     TRY(look_for_duplicates());
     TRY(confirm());
+    if (begins_anew_) TRY(groups.remove(plan_.group, look_timeout));
     const bool replaces = asked_.duplicates == Duplicates::replace && plan_.records() > 0;
     if (replaces) TRY(replace(groups));
     TRY(fix_range(groups));
@@ -417,6 +433,7 @@ class Backfill {
 
     rows_ = range_rows();
     rows_.columns = TRY(clickhouse::origin_columns(server(), rows_.database, rows_.table, clock_));
+    apply_rules(pipeline_.columns.rules, rows_.columns);
     const std::string& table = pipeline_.table.value;
     const std::string into =
         "load into another table with --into, or insert anyway with "
@@ -426,6 +443,13 @@ class Backfill {
                    table +
                        " has no columns _partition and _offset: which of its rows are of the "
                        "range cannot be known, so none can be replaced",
+                   into};
+    }
+    if (asked_.duplicates == Duplicates::replace && rows_.columns.topic.empty()) {
+      return Error{Errc::config, "range-unknown",
+                   table +
+                       " has no column _topic: rows of another topic with the same partitions "
+                       "and offsets would be deleted, too",
                    into};
     }
     if (asked_.duplicates == Duplicates::replace) return {};
@@ -487,7 +511,9 @@ class Backfill {
   }
 
   int go(std::map<PartitionId, OffsetRange> fixed) {
-    RangeRun range{.fixed = std::move(fixed), .asked = asked_.range->text};
+    RangeRun range;
+    range.fixed = std::move(fixed);
+    range.asked = asked_.range->text;
     if (asked_.strict_time) {
       range.timestamps = TimeRange{WallTime::min(), WallTime::max()};
       if (asked_.range->from.kind == RangeEdge::Kind::time) {
@@ -561,6 +587,7 @@ class Backfill {
   PipelineSettings& pipeline_;
   const SystemClock clock_;
   Plan plan_;
+  bool begins_anew_ = false;  ///< what was done before is forgotten once all is agreed on
   clickhouse::RangeRows rows_;
 };
 
@@ -585,6 +612,16 @@ Result<void> check_usage(const Settings& settings) {
   const auto timed = [](const RangeEdge& edge) { return edge.kind == RangeEdge::Kind::time; };
   if (asked.strict_time && !timed(asked.range->from) && !timed(asked.range->to)) {
     return usage("--strict-time needs a range of times", "leave it out");
+  }
+  if (asked.strict_time && asked.range->relative()) {
+    return usage("--strict-time needs times that are the same when it is resumed",
+                 "write them out instead of counting from now");
+  }
+  if (asked.strict_time && asked.duplicates == Duplicates::replace) {
+    return usage(
+        "--strict-time excludes --duplicates replace: rows of the offsets in between would "
+        "be deleted and not put back",
+        "leave one of them out");
   }
   return {};
 }

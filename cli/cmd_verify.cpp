@@ -59,8 +59,9 @@ Result<std::map<PartitionId, OffsetRanges>> rejected_of(const PipelineSettings& 
                                                         const Connections& connections) {
   RejectedOffsets offsets(pipeline);
   if (!pipeline.reject.topic.value.empty()) {
-    TRY(kafka::scan_topic(connections.cluster, {.topic = pipeline.reject.topic.value}, offsets,
-                          {}));
+    kafka::ScanOptions scan;
+    scan.topic = pipeline.reject.topic.value;
+    TRY(kafka::scan_topic(connections.cluster, scan, offsets, {}));
   } else if (!pipeline.reject.file.value.empty()) {
     const std::string& path = pipeline.reject.file.value;
     FileDescriptor file = TRY(open_reject_descriptor(path, O_RDONLY));

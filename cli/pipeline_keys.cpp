@@ -95,7 +95,6 @@ void refuse_later(TableReader& reader) {
     reader.problem(*format, "format", "a table needs a later version of sluice",
                    "write \"json\" or \"raw\"");
   }
-  reader.later_word("write", {"overwrite-delete-stale"});
 }
 
 /// Words with only one meaning in this version: accepted, so that a configuration can say them.
@@ -105,8 +104,7 @@ void read_words(TableReader& reader, PipelineSettings& out) {
     reader.choice<RecordFormat>(
         "format", {{"json", RecordFormat::json}, {"raw", RecordFormat::raw}}, out.format);
   }
-  reader.choice<Mode>("mode", {{"incremental", Mode::incremental}, {"full", Mode::full}},
-                      out.mode);
+  reader.choice<Mode>("mode", {{"incremental", Mode::incremental}, {"full", Mode::full}}, out.mode);
   reader.choice<DeliveryLevel>("delivery",
                                {{"at-least-once", DeliveryLevel::at_least_once},
                                 {"exactly-once", DeliveryLevel::exactly_once}},
@@ -186,7 +184,18 @@ void read_columns(TableReader& reader, PipelineSettings& out, Problems& problems
 /// write and key: what happens to the rows that are there.
 void read_write(TableReader& reader, PipelineSettings& out) {
   Setting<bool> overwrite;
-  reader.choice<bool>("write", {{"append", false}, {"overwrite", true}}, overwrite);
+  const ConfigValue* write = reader.find("write");
+  const bool replaces = write != nullptr && write->kind == ConfigValue::Kind::text &&
+                        write->text == "overwrite-delete-stale";
+  const bool full = out.mode.value == Mode::full;
+  if (replaces && !full) {
+    reader.problem(*write, "write", "is what mode = \"full\" does", "set the mode, too");
+  } else if (!replaces && full && write != nullptr) {
+    reader.problem(*write, "write", "mode = \"full\" replaces every row",
+                   "write \"overwrite-delete-stale\", or leave it out");
+  } else if (!replaces) {
+    reader.choice<bool>("write", {{"append", false}, {"overwrite", true}}, overwrite);
+  }
   Setting<std::vector<std::string>> key;
   reader.text_list("key", key);
   out.columns.overwrite = overwrite.value;
@@ -298,8 +307,7 @@ void complete_pipeline(const std::string& database, PipelineSettings& out, Probl
                        : "add reject = { topic = \"NAME\" } or reject = { file = \"PATH\" }");
   }
   if (out.columns.overwrite && out.columns.key.empty()) {
-    problems.add(out.origin,
-                 fmt::format("pipeline {} overwrites rows, but by no key", out.name),
+    problems.add(out.origin, fmt::format("pipeline {} overwrites rows, but by no key", out.name),
                  "add key = [\"COLUMN\"]");
   }
   if (!out.topic.value.empty() && out.reject.topic.value == out.topic.value) {

@@ -70,9 +70,11 @@ PipelineReport Runner::take_snapshot(Job& job, PipelineReport report, const std:
   shadow.table.value = pipeline.database() + "." + begun->table_name;
   shadow.live_group = pipeline.group.value;
   shadow.group.value = begun->group;
-  shadow.range = RangeRun{.fixed = begun->fixed, .asked = "snapshot"};
-  // Half of the hour for which replicated tables remember tokens; plain ones count INSERTs instead.
-  constexpr Milliseconds safe_age{30 * 60'000};
+  shadow.range.emplace();
+  shadow.range->fixed = begun->fixed;
+  shadow.range->asked = "snapshot";
+  // A plain table counts INSERTs, not hours.
+  constexpr Milliseconds safe_age = std::chrono::hours{24 * 365};
   if (begun->exactly_once) shadow.range->exactly_once = ExactlyOnce{.safe_age = safe_age};
   report = load(job, shadow, report, stop);
   if (!report.error && report.caught_up) {

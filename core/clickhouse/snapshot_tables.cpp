@@ -41,6 +41,7 @@ class HttpSnapshotTables final : public SnapshotTables {
   Result<void> drop(const std::string& name) override;
 
  private:
+  Result<bool> replicas_apart(const SnapshotTarget& target);
   [[nodiscard]] std::string quoted(const std::string& name) const {
     return in_quotes(options_.database, '`') + "." + in_quotes(name, '`');
   }
@@ -64,7 +65,8 @@ Result<SnapshotTarget> HttpSnapshotTables::target() {
   const auto rows = TRY(server_.ask(
       "SELECT toString(t.uuid), t.comment, t.engine, d.engine, toString(t.total_rows), "
       "arrayStringConcat(arrayMap((a, b) -> concat('view ', a, '.', b), t.dependencies_database, "
-      "t.dependencies_table), '\\n') FROM system.tables AS t JOIN system.databases AS d ON "
+      "t.dependencies_table), '\\n'), t.engine_full, t.create_table_query FROM system.tables AS t "
+      "JOIN system.databases AS d ON "
       "t.database = d.name WHERE t.database = " +
           literal(options_.database) + " AND t.name = " + literal(options_.table),
       what));
@@ -73,10 +75,12 @@ Result<SnapshotTarget> HttpSnapshotTables::target() {
                  "check the table's name, or create it"};
   }
   const TsvRow& row = rows.front();
-  if (row.size() != 6) return unreadable(shown(options_.table));
+  if (row.size() != 8) return unreadable(shown(options_.table));
   SnapshotTarget out{.uuid = row[0],
                      .comment = row[1],
                      .engine = row[2],
+                     .engine_full = row[6],
+                     .definition = row[7],
                      .database_engine = row[3],
                      .rows = {},
                      .dependents = {}};
@@ -89,7 +93,31 @@ Result<SnapshotTarget> HttpSnapshotTables::target() {
     out.dependents.emplace_back(names.substr(0, line));
     names.remove_prefix(line == std::string_view::npos ? names.size() : line + 1);
   }
+  // Who may not see policies cannot be told of them.
+  const auto policies = server_.ask(
+      "SELECT short_name FROM system.row_policies WHERE database = " + literal(options_.database) +
+          " AND table = " + literal(options_.table),
+      "list the row policies of " + shown(options_.table));
+  if (policies.ok()) {
+    for (const TsvRow& policy : *policies) {
+      if (!policy.empty()) out.dependents.push_back("row policy " + policy[0]);
+    }
+  }
+  out.replicas_apart = TRY(replicas_apart(out));
   return out;
+}
+
+/// Whether a swap here leaves other servers with the old table.
+Result<bool> HttpSnapshotTables::replicas_apart(const SnapshotTarget& target) {
+  const bool replicated = target.engine.starts_with("Replicated");
+  if (!options_.cluster.empty()) return !replicated && !target.engine.starts_with("Shared");
+  if (!replicated || target.database_engine == "Replicated") return false;
+  const auto found =
+      TRY(server_.ask("SELECT toString(total_replicas > 1) FROM system.replicas "
+                      "WHERE database = " +
+                          literal(options_.database) + " AND table = " + literal(options_.table),
+                      "count the replicas of " + shown(options_.table)));
+  return !found.empty() && !found.front().empty() && found.front().front() == "1";
 }
 
 Result<std::vector<SideTable>> HttpSnapshotTables::side_tables(const std::string& infix) {
@@ -114,7 +142,8 @@ Result<std::string> HttpSnapshotTables::create(const std::string& name,
   const auto engines =
       TRY(server_.ask("SELECT engine_full" + where + literal(options_.table), what));
   if (engines.empty() || engines.front().empty()) return unreadable(shown(options_.table));
-  const std::string engine = engine_for_copy(engines.front().front(), "/" + name);
+  const std::string engine =
+      engine_for_copy(engines.front().front(), name.substr(options_.table.size()));
   TRY(run("CREATE TABLE IF NOT EXISTS " + quoted(name) + on_cluster() + " AS " +
               quoted(options_.table) + (engine.empty() ? "" : " ENGINE = " + engine) + " COMMENT " +
               literal(comment),
@@ -210,6 +239,10 @@ std::string engine_for_copy(const std::string& engine_full, const std::string& s
   if (position >= engine_full.size() || engine_full[position] != '\'') return {};
   if (!read_quoted(engine_full, position, path)) return {};
   if (path.find("{uuid}") != std::string::npos) return {};
+  // Beside the table's own place, never below it: that one is cleared away with the table.
+  if (const size_t earlier = path.rfind("__sluice_"); earlier != std::string::npos) {
+    path.resize(earlier);
+  }
   return engine_full.substr(0, open + 1) + literal(path + suffix) + engine_full.substr(position);
 }
 

@@ -62,15 +62,11 @@ Result<SnapshotLoad> Snapshot::begin() {
   TRY(finish_earlier(target_));
   target_ = TRY(tables_.target());
   TRY(check_target(target_));
+  TRY(read_live_group());
   const std::set<std::string> loads = TRY(earlier_loads());
   const std::string earlier = TRY(find_resumable(loads));
   TRY(drop_leftovers(earlier));
   if (options_.keep_old) TRY(check_old_name());
-  for (const auto& [partition, committed] : TRY(groups_.offsets(options_.group))) {
-    // A swap that may be under way needs a table that has just been dropped.
-    auto stands = TRY(standing(committed, target_.uuid, clock_.wall() + std::chrono::hours{1}));
-    if (stands) live_before_.emplace(partition, std::move(*stands));
-  }
   if (earlier.empty()) {
     TRY(open_range());
     TRY(fix_range());
@@ -80,16 +76,30 @@ Result<SnapshotLoad> Snapshot::begin() {
                                          "began",
                                          earlier, options_.table));
   }
-  stage_ = Stage::loading;
   crash_point("snapshot-begun");
   shadow_uuid_ = TRY(tables_.create(shadow_name(options_.id), shadow_comment(options_.id)));
+  stage_ = Stage::loading;
   if (!earlier.empty()) rows_before_ = TRY(tables_.rows(shadow_name(options_.id)));
   crash_point("snapshot-created");
   return SnapshotLoad{.table_name = shadow_name(options_.id),
                       .group = load_group(options_.id),
                       .fixed = fixed_,
                       .resumed = !earlier.empty(),
-                      .exactly_once = is_plain_merge_tree(target_.engine)};
+                      .exactly_once = target_.engine == "MergeTree"};
+}
+
+/// Where the live group stands, the hand-over of a swap that never came left out: that needs a
+/// table that is dropped before anything else happens.
+Result<void> Snapshot::read_live_group() {
+  live_before_.clear();
+  for (const auto& [partition, committed] : TRY(groups_.offsets(options_.group))) {
+    const CommitRecord record = CommitRecord::decode(committed.metadata);
+    const bool other = record.handover && record.handover->table_uuid != target_.uuid;
+    swap_was_tried_ = swap_was_tried_ || other;
+    auto stands = TRY(standing(committed, target_.uuid, clock_.wall() + std::chrono::hours{1}));
+    if (stands) live_before_.emplace(partition, std::move(*stands));
+  }
+  return {};
 }
 
 /// What the broker holds now is what the snapshot holds.
@@ -130,7 +140,24 @@ Result<void> Snapshot::check_group_free() {
                "stop it first; afterwards it goes on where the snapshot ends"};
 }
 
+/// Only a table that holds its rows itself, and here, can be replaced by another.
+Result<void> Snapshot::check_engine(const SnapshotTarget& target) {
+  if (!target.engine.ends_with("MergeTree")) {
+    return Error{Errc::config, "snapshot-engine",
+                 fmt::format("{} has the engine {}: only MergeTree tables can be replaced",
+                             options_.table, target.engine),
+                 "make the snapshot of the table that holds the rows"};
+  }
+  if (!target.replicas_apart) return {};
+  return Error{Errc::config, "snapshot-replicas",
+               fmt::format("{} would be replaced on one server only, and others keep the old one",
+                           options_.table),
+               "for replicated tables set cluster = \"NAME\" in [clickhouse], or use a Replicated "
+               "database; for others take cluster out"};
+}
+
 Result<void> Snapshot::check_target(const SnapshotTarget& target) {
+  TRY(check_engine(target));
   const std::set<std::string> atomic{"Atomic", "Replicated", "Shared"};
   if (!atomic.contains(target.database_engine)) {
     return Error{
@@ -195,7 +222,8 @@ Result<std::set<std::string>> Snapshot::earlier_loads() {
 
 /// A load that can go on: its table is there and still fits, and its ends are known. Else "".
 Result<std::string> Snapshot::find_resumable(const std::set<std::string>& ids) {
-  if (!is_plain_merge_tree(target_.engine)) return std::string();
+  // A table that somebody may be swapping in at this moment cannot be taken up.
+  if (target_.engine != "MergeTree" || swap_was_tried_) return std::string();
   const auto tables = TRY(tables_.side_tables(std::string(infix)));
   for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
     const bool there = std::any_of(tables.begin(), tables.end(), [&](const SideTable& table) {
@@ -224,8 +252,12 @@ Result<void> Snapshot::drop_leftovers(const std::string& except) {
     const bool ours =
         ids.contains(id) || table.comment == shadow_comment(id) || table.comment == old_comment(id);
     if (!ours) continue;
-    warn("snapshot-leftover", fmt::format("dropping {}, which an earlier run left", table.name));
-    TRY(tables_.drop(table.name));
+    warn("snapshot-leftover", fmt::format("{} was left by an earlier run", table.name));
+    if (table.comment == shadow_comment(id)) {
+      TRY(tables_.drop(table.name));
+    } else {
+      TRY(clean_up(id));  // rows that were replaced, perhaps to be kept
+    }
   }
   for (const std::string& id : ids) TRY(groups_.remove(load_group(id)));
   return {};
@@ -255,7 +287,13 @@ Result<void> Snapshot::finish(const PipelineReport& load) {
   for (const auto& [partition, range] : fixed_) ends.emplace(partition, range.next);
   TRY(commit_ends(ends, options_.run_id));
   crash_point("snapshot-committed");
-  return clean_up(options_.id);
+  if (Result<void> cleaned = clean_up(options_.id); !cleaned.ok()) {
+    warn("snapshot-leftover",
+         fmt::format("{} was replaced, but what it replaced is still there: {}; "
+                     "the next snapshot clears it away",
+                     options_.table, cleaned.error().message));
+  }
+  return {};
 }
 
 Result<void> Snapshot::verify(const PipelineReport& load) {
@@ -264,7 +302,8 @@ Result<void> Snapshot::verify(const PipelineReport& load) {
   const uint64_t inserted = rows_before_ + load.counts.inserted;
   // A batch that had landed before its process died was counted twice.
   const uint64_t least = std::max(rows_before_, load.counts.inserted);
-  const bool exact = is_plain_merge_tree(target_.engine);
+  const bool expires = target_.engine_full.find(" TTL ") != std::string::npos;
+  const bool exact = is_plain_merge_tree(target_.engine) && !expires;
   const bool right = loaded <= inserted && (exact ? loaded >= least : loaded > 0 || inserted == 0);
   if (!right) {
     return Error{
@@ -275,7 +314,8 @@ Result<void> Snapshot::verify(const PipelineReport& load) {
         "run it again"};
   }
   const bool empty = loaded == 0 && !options_.allow_empty;
-  const bool small = target_.rows && loaded < *target_.rows / 2 && !options_.allow_shrink;
+  const bool small =
+      loaded > 0 && target_.rows && loaded < *target_.rows / 2 && !options_.allow_shrink;
   if (empty || small) {
     return Error{Errc::config, empty ? "snapshot-empty" : "snapshot-shrinks",
                  fmt::format("the snapshot holds {} rows, {} holds {}: it is left as it was",
@@ -284,7 +324,8 @@ Result<void> Snapshot::verify(const PipelineReport& load) {
                        : "if that is right: --allow-shrink"};
   }
   const SnapshotTarget now = TRY(tables_.target());
-  if (now.uuid == target_.uuid && TRY(tables_.same_columns(shadow_name(options_.id)))) return {};
+  const bool same = now.uuid == target_.uuid && now.definition == target_.definition;
+  if (same && TRY(tables_.same_columns(shadow_name(options_.id)))) return {};
   return Error{
       Errc::unavailable, "snapshot-target-changed",
       fmt::format("{} was altered or replaced while its snapshot was loaded", options_.table),
@@ -294,6 +335,7 @@ Result<void> Snapshot::verify(const PipelineReport& load) {
 /// Before the swap the record means nothing, after it it says where the group stands: so a crash
 /// between the swap and the commit loses nothing and doubles nothing.
 Result<void> Snapshot::hand_over() {
+  TRY(read_live_group());  // others may have read and gone meanwhile
   handed_over_ = clock_.now();
   std::map<PartitionId, Committed> records;
   for (const auto& [partition, range] : fixed_) {
@@ -319,17 +361,20 @@ Result<void> Snapshot::swap() {
       clock_.now() - handed_over_ < swap_start_max
           ? tables_.exchange(shadow_name(options_.id))
           : Result<void>(Error{Errc::unavailable, "snapshot-late", "the process stood still", ""});
-  if (exchanged.ok()) return {};
+  // Whatever the answer says: a second EXCHANGE, of whomever, would undo it.
   const Result<SnapshotTarget> now = tables_.target();
   if (now.ok() && now->uuid == shadow_uuid_) return {};
   // What is known to be the old one has the shadow beside it still.
   if (now.ok() && now->uuid == target_.uuid) stage_ = Stage::loading;
-  Error error = exchanged.error();
+  Error error = exchanged.ok()
+                    ? Error{Errc::unavailable, "snapshot-race",
+                            "another process swapped tables at the same moment", "run it again"}
+                    : exchanged.error();
   error.message =
       fmt::format("{} and its snapshot were not swapped: {}", options_.table, error.message);
   if (!now.ok()) {
     error.message = fmt::format("whether {} and its snapshot were swapped is unknown: {}",
-                                options_.table, exchanged.error().message);
+                                options_.table, error.message);
     error.code = Errc::unavailable;
     error.fix = "run it again: it finds out";
   }
@@ -380,6 +425,13 @@ Result<void> Snapshot::clean_up(const std::string& id) {
 
 void Snapshot::give_up(bool resumable) {
   if (stage_ != Stage::loading || resumable) return;
+  const auto tables = tables_.side_tables(std::string(infix));
+  const bool ours =
+      tables.ok() && std::any_of(tables->begin(), tables->end(), [&](const SideTable& table) {
+        return table.name == shadow_name(options_.id) &&
+               table.comment == shadow_comment(options_.id);
+      });
+  if (tables.ok() && !ours) return;
   const Result<void> dropped = tables_.drop(shadow_name(options_.id));
   const Result<void> removed = groups_.remove(load_group(options_.id));
   if (dropped.ok() && removed.ok()) return;

@@ -27,7 +27,10 @@ struct SnapshotTarget {
   std::string uuid;
   std::string comment;
   std::string engine;
+  std::string engine_full;
+  std::string definition;  ///< CREATE TABLE, as the server shows it
   std::string database_engine;
+  bool replicas_apart = false;   ///< other replicas would keep the old table
   std::optional<uint64_t> rows;  ///< nothing where the engine does not know
   /// What hangs on the table and would not follow: "view shop.totals", "dictionary shop.names".
   std::vector<std::string> dependents;
@@ -121,6 +124,8 @@ class Snapshot {
  private:
   [[nodiscard]] std::string shadow_name(const std::string& id) const;
   [[nodiscard]] std::string shadow_comment(const std::string& id) const;
+  Result<void> check_engine(const SnapshotTarget& target);
+  Result<void> read_live_group();
   [[nodiscard]] std::string old_comment(const std::string& id) const;
   [[nodiscard]] std::string load_group(const std::string& id) const;
   Result<void> check_target(const SnapshotTarget& target);
@@ -149,6 +154,7 @@ class Snapshot {
   std::string shadow_uuid_;
   std::map<PartitionId, OffsetRange> fixed_;
   uint64_t rows_before_ = 0;                      ///< of a shadow table that an earlier run began
+  bool swap_was_tried_ = false;                   ///< by an earlier run, which may still happen
   std::map<PartitionId, Committed> live_before_;  ///< hand-overs resolved
   /// Once the tables may have been swapped, only clean_up() may drop one.
   enum class Stage : uint8_t { nothing, loading, swapped_or_not } stage_ = Stage::nothing;

@@ -248,7 +248,7 @@ TEST_F(SettingsTest, SyntaxErrorsHaveLineAndColumn) {
 TEST_F(SettingsTest, ValuesOfLaterVersionsAreRefusedWithThatWord) {
   for (const char* line :
        {"format = \"avro\"", "format = { type = \"protobuf\" }",
-        "write = \"overwrite-delete-stale\"", "[registry]\nurl = \"http://r\""}) {
+        "[registry]\nurl = \"http://r\""}) {
     const std::string text = wrong(std::string(minimal) + line + "\n");
     EXPECT_NE(text.find("later version of sluice"), std::string::npos) << line << "\n" << text;
     EXPECT_EQ(problems_.code(), Errc::config);
