@@ -135,8 +135,9 @@ bool Runner::starts_again(const PipelineSettings& pipeline, const PipelineReport
   constexpr int vain_max = 5;
   if (!report.error) return false;
   // A new generation of the group settles what became of the commit, of the INSERT.
-  const bool settled_by_joining =
-      report.error->slug == "commit-unknown" || report.error->slug == "process-stood-still";
+  const bool settled_by_joining = report.error->slug == "commit-unknown" ||
+                                  report.error->slug == "process-stood-still" ||
+                                  report.error->slug == "table-replaced";
   if (settled_by_joining && vain < vain_max) return true;
   switch (report.error->code) {
     case Errc::unavailable:
@@ -176,13 +177,14 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
   PipelineOptions options = options_of(job, pipeline, before);
   if (pipeline.delivery.value == DeliveryLevel::exactly_once && !options.exactly_once) {
-    auto kept = require_exactly_once(pipeline, connections_, settings_.run.resolve.value, clock_);
+    auto kept = require_exactly_once(pipeline, connections_, job.resolve, clock_);
     if (!kept) {
       PipelineReport unstarted = before;
       unstarted.error = std::move(kept).error();
       return unstarted;
     }
     options.exactly_once = *kept;
+    job.resolve = Resolve::halt;  // what a person decided is decided once
   }
   if (options.exactly_once) options.exactly_once->salt = random_bits();
   PipelineReport report = sluice::run_pipeline(options, ports, stop);

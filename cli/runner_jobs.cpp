@@ -78,6 +78,7 @@ Runner::Job& Runner::add_job(MeteredPipeline& pipeline, Family* family) {
   const std::lock_guard lock(mutex_);
   Job& job = jobs_.emplace_back(console_, pipeline, family);
   job.watch.counts().endless = settings_.run.continuous;
+  job.resolve = settings_.run.resolve.value;
   job.result = result_of(job.settings);
   return job;
 }

@@ -71,7 +71,8 @@ InsertOutcome Sender::deliver(const Task& task, const std::stop_token& stop) {
     while (gate_.enter(not_before, stop)) {
       const TimePoint now = clock_.now();
       const bool stood_still = insert.begin_before != nullptr && now > insert.begin_before->load();
-      const bool too_old = insert.resend_before && retry.ambiguous() && now > *insert.resend_before;
+      const bool too_old = insert.resend_before && (insert.may_have_landed || retry.ambiguous()) &&
+                           now > *insert.resend_before;
       if (stood_still || too_old) {
         gate_.leave(Health::good, Milliseconds{0});
         outcome.error = expired_error(options_.target);

@@ -52,6 +52,7 @@ struct Insert {
   /// Once an attempt may have landed, none begins after this moment: by then the table may have
   /// forgotten the token.
   std::optional<TimePoint> resend_before;
+  bool may_have_landed = false;  ///< before the first attempt already: sent by an earlier process
 
   /// Whether the body goes into the table as it is: nothing flagged, nothing cast.
   [[nodiscard]] bool plain() const {

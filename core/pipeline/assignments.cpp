@@ -25,6 +25,12 @@ Result<std::vector<Offset>> PipelineRun::assigned(
   for (size_t i = 0; i < partitions.size(); ++i) {
     const PartitionId partition = partitions[i];
     const auto held = fresh.find(partition);
+    if (exact() && !committed[i] && sequences_.contains(partition)) {
+      return Error{Errc::data_loss, "exactly-once-halted",
+                   fmt::format("{}[{}]: group {} has no offset any more, though it was committed",
+                               options_.topic, partition.value, options_.group),
+                   "find out who removed it; a new run takes the group as it is"};
+    }
     const bool planned = plan_.partitions.contains(partition);
     const Watermarks marks = held != fresh.end() ? held->second : Watermarks{};
     std::optional<Committed> stands;
@@ -136,7 +142,8 @@ void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
   };
   std::erase_if(ready_, drop);
   std::erase_if(armed_, drop);
-  if (!lost && !fatal_) commit_now(std::min(revoke_drain_max, commit_timeout));
+  if (!lost && (exact() ? !commits_unknown_ : !fatal_))
+    commit_now(std::min(revoke_drain_max, commit_timeout));
   for (const PartitionId partition : going) {
     abandon_rows(batcher_->abandon(partition));
     sessions_.erase(partition);

@@ -23,7 +23,8 @@ std::vector<CommitRequest> PipelineRun::commit_requests() const {
     // The record of an open intent stays until its batch has an end.
     if (session.open || session.replay || session.fenced) continue;
     // The intent that comes next says it, too.
-    if (exact() && session.committed && waits_to_be_sent(partition)) continue;
+    const bool soon = exact() && session.committed && delivery_->has_room();
+    if (soon && waits_to_be_sent(partition)) continue;
     requests.push_back(
         {.partition = partition,
          .epoch = session.epoch,
@@ -72,6 +73,7 @@ std::optional<std::vector<CommitOutcome>> PipelineRun::send_commits(
   if (!outcomes.ok()) {
     reading_ = false;
     fatal_ = true;
+    commits_unknown_ = exact();
     fail(std::move(outcomes).error());
     return std::nullopt;
   }
@@ -98,7 +100,7 @@ void PipelineRun::apply_commit(const CommitOutcome& outcome) {
     case CommitResult::unknown: {
       if (exact()) {
         // A late copy of this commit could undo a later one: only a new generation is safe.
-        fatal_ = true;
+        fatal_ = commits_unknown_ = true;
         return fail({Errc::unavailable, "commit-unknown",
                      fmt::format("whether an offset of group {} was committed is unknown: the "
                                  "group is joined anew, which settles it",

@@ -69,6 +69,7 @@ void Delivery::submit(Batch batch) {
 void Delivery::submit(Batch batch, Whole way) {
   auto flight = std::make_unique<Flight>();
   flight->resend_before = way.resend_before;
+  flight->may_have_landed = way.may_have_landed;
   flight->token = std::move(way.token);
   flight->batch = std::move(batch);
   flight->waiting.push_back(with_seams(flight->batch, std::move(way.seams)));
@@ -97,6 +98,7 @@ void Delivery::send_next(std::unique_ptr<Flight> flight) {
   flight->insert.label = flight->batch.label;
   flight->insert.begin_before = begin_before_;
   flight->insert.resend_before = flight->resend_before;
+  flight->insert.may_have_landed = flight->may_have_landed;
   flight->body.clear();
   flight->body.emplace_back(blocks, flight->insert);
 

@@ -81,6 +81,7 @@ class Delivery {
   struct Whole {
     std::string token;
     std::optional<TimePoint> resend_before;  ///< Insert::resend_before
+    bool may_have_landed = false;            ///< Insert::may_have_landed
     /// Offsets of rows that were left out of it before: its body has a seam at each, as the one
     /// had that may have landed. ClickHouse counts the blocks of a body into the token.
     std::vector<Offset> seams;
@@ -110,6 +111,7 @@ class Delivery {
     Insert insert;
     std::string token;  ///< of all its INSERTs; empty: each has one of its own
     std::optional<TimePoint> resend_before;
+    bool may_have_landed = false;
   };
   void send_next(std::unique_ptr<Flight> flight);
   void settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);

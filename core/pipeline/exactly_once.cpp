@@ -52,7 +52,11 @@ Error PipelineRun::halted(PartitionId partition, const Intent& intent, std::stri
 Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& committed,
                                       Session& session, const Watermarks& held) {
   const CommitRecord record = CommitRecord::decode(committed.metadata);
-  const Resolve resolve = options_.exactly_once->resolve;
+  // What a person decided is about the batch that was there before this run, and no later one.
+  const auto planned = plan_.partitions.find(partition);
+  const bool asked_about = planned != plan_.partitions.end() && planned->second.committed &&
+                           planned->second.committed->metadata == committed.metadata;
+  const Resolve resolve = asked_about ? options_.exactly_once->resolve : Resolve::halt;
   if (record.kind == CommitRecord::Kind::foreign || record.kind == CommitRecord::Kind::damaged) {
     if (resolve == Resolve::skip) return {};
     return Error{Errc::data_loss, "exactly-once-halted",
@@ -73,9 +77,10 @@ Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& co
   if (!record.intent) return {};
   const Intent& intent = *record.intent;
   if (resolve == Resolve::skip) {
-    session.start = intent.next;
-    session.cursor = Cursor(intent.next);
-    session.end = std::max(session.end, intent.next);
+    if (session.start < committed.offset) return {};  // of a topic that is gone
+    session.start = std::max(session.start, intent.next);
+    session.cursor = Cursor(session.start);
+    session.end = std::max(session.end, session.start);
     session.committed.reset();
     return {};
   }
@@ -83,6 +88,7 @@ Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& co
     return halted(partition, intent, "the partition ends before it: the topic is another one");
   }
   const bool sure = resolve == Resolve::resend;
+  session.resent_on_demand = sure;
   if (!sure && intent.table_uuid != schema_->table().uuid) {
     return halted(partition, intent, "the table was created anew or replaced since");
   }
@@ -109,10 +115,13 @@ bool PipelineRun::too_old(const Intent& intent) const {
 /// Over all records of the batch to come, rows or not, so that a table that changed in between
 /// makes no difference.
 void PipelineRun::digest(const Record& record, Session& session) {
-  if (session.cursor.cut() != session.digest_from) {
+  // A batch that is sent again is one, also when its first records become no rows.
+  if (!session.replay && session.cursor.cut() != session.digest_from) {
     session.digest_from = session.cursor.cut();
     session.records = session.crc = 0;
   }
+  session.records_before = session.records;
+  session.crc_before = session.crc;
   ++session.records;
   std::array<char, sizeof record.offset.value> offset{};
   std::memcpy(offset.data(), &record.offset.value, offset.size());
@@ -133,12 +142,13 @@ bool PipelineRun::was_excluded(const Record& record, Session& session) {
     return true;
   }
   ++counts_.open;
-  reject_culprit({.partition = record.partition,
-                  .epoch = session.epoch,
-                  .offset = record.offset,
-                  .exception_code = 0,
-                  .message = "ClickHouse refused it before the process that sent it ended"});
-  session.cursor.pass_to(record.offset.next());
+  const bool kept =
+      reject_culprit({.partition = record.partition,
+                      .epoch = session.epoch,
+                      .offset = record.offset,
+                      .exception_code = 0,
+                      .message = "ClickHouse refused it before the process that sent it ended"});
+  if (kept) session.cursor.pass_to(record.offset.next());
   return true;
 }
 
@@ -164,7 +174,7 @@ void PipelineRun::finish_replay(PartitionId partition, Session& session) {
 
 bool PipelineRun::replay_is_whole(PartitionId partition, const Session& session) {
   const Intent& intent = *session.replay;
-  if (options_.exactly_once->resolve == Resolve::resend || session.replay_partial) return true;
+  if (session.resent_on_demand || session.replay_partial) return true;
   if (session.records == intent.records) return session.crc == intent.crc || intent.records == 0;
   if (session.records > intent.records) return false;
   ports_.observer.warning(
@@ -185,6 +195,8 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
   Batch batch = std::move(ready_.back());
   ready_.pop_back();
   session.open = std::exchange(session.replay, std::nullopt);
+  session.replayed = true;
+  if (!session.resent_on_demand && too_old(*session.open)) session.replay_unsure = true;
   if (!session.replay_unsure) return arm_replay(partition, session, std::move(batch));
   Result<std::optional<uint64_t>> landed = std::optional<uint64_t>();
   if (options_.exactly_once->provenance) {
@@ -260,13 +272,14 @@ void PipelineRun::arm_ready() {
   if (!commit_intents(requests, intents)) return;
   for (auto batch = ready_.begin(); batch != ready_.end();) {
     const PartitionBlock& block = batch->blocks.front();
-    const Session* session = owned(block.partition, block.epoch);
+    Session* session = owned(block.partition, block.epoch);
     const bool armed = intents.contains(block.partition) && session->open &&
                        session->open->next == block.offsets.next;
     if (!armed) {
       ++batch;
       continue;
     }
+    session->replayed = session->resent_on_demand = session->replay_partial = false;
     armed_.push_back(std::move(*batch));
     batch = ready_.erase(batch);
   }
@@ -282,7 +295,8 @@ bool PipelineRun::commit_intents(std::span<const CommitRequest> requests,
   for (const CommitOutcome& outcome : *outcomes) {
     const auto session = sessions_.find(outcome.partition);
     if (outcome.result != CommitResult::ok || session == sessions_.end()) continue;
-    session->second.open = intents.at(outcome.partition);
+    Session& armed = session->second;
+    armed.open = intents.at(outcome.partition);
   }
   return !fatal_;
 }
@@ -297,10 +311,14 @@ void PipelineRun::send_armed() {
     std::string token = insert_token(session->open->nonce, session->open->table_uuid);
     const Milliseconds age =
         ports_.clock.wall().time_since_epoch() - Milliseconds{session->open->at_ms};
-    delivery_->submit(std::move(batch),
-                      {.token = std::move(token),
-                       .resend_before = ports_.clock.now() + options_.exactly_once->safe_age - age,
-                       .seams = session->open->excluded});
+    Delivery::Whole whole{.token = std::move(token),
+                          .resend_before = {},
+                          .may_have_landed = session->replayed,
+                          .seams = session->open->excluded};
+    if (!session->resent_on_demand) {
+      whole.resend_before = ports_.clock.now() + options_.exactly_once->safe_age - age;
+    }
+    delivery_->submit(std::move(batch), std::move(whole));
   }
 }
 
@@ -310,7 +328,10 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
   const Delivery::Culprit& culprit = refusal.culprit;
   Session* session = owned(culprit.partition, culprit.epoch);
   if (session == nullptr || options_.on_error == OnError::stop) {
-    if (session != nullptr) reject_culprit(culprit);
+    if (session != nullptr) {
+      session->fenced = true;
+      reject_culprit(culprit);
+    }
     return abandon_rows(delivery_->abandon(refusal.batch));
   }
   CHECK(session->open);
@@ -324,8 +345,7 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
           "correct the table's constraints, or make batches smaller (--batch-rows)"});
     return abandon_rows(delivery_->abandon(refusal.batch));
   }
-  reject_culprit(culprit);
-  if (fatal_) return abandon_rows(delivery_->abandon(refusal.batch) - 1);
+  if (!reject_culprit(culprit)) return abandon_rows(delivery_->abandon(refusal.batch));
   intent.excluded.push_back(culprit.offset);
   const Offset offset = session->cursor.committable();
   const CommitRequest request{.partition = culprit.partition,
@@ -343,6 +363,16 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
   session->cursor.settle(empty->id);
   session->open.reset();
   batcher_->recycle(std::move(*empty));
+}
+
+/// Whether something is cut that may still be sent in this run.
+bool PipelineRun::unsent() const {
+  if (!exact()) return !ready_.empty();
+  if (stale_) return false;
+  return !armed_.empty() || std::any_of(ready_.begin(), ready_.end(), [&](const Batch& batch) {
+    const auto session = sessions_.find(batch.blocks.front().partition);
+    return session != sessions_.end() && !session->second.fenced && !session->second.replay;
+  });
 }
 
 bool PipelineRun::waits_to_be_sent(PartitionId partition) const {

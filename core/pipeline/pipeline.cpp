@@ -102,10 +102,9 @@ void PipelineRun::drain() {
       ports_.clock.now() +
       (fatal_ ? std::min(options_.drain_timeout, fatal_drain_max) : options_.drain_timeout);
   bool cancelled = false;
-  const auto unsent = [&] { return !ready_.empty() || !armed_.empty(); };
   while (!delivery_->empty() || (!fatal_ && !cancelled && unsent())) {
     stay_alive();
-    if (!fatal_ && !cancelled) send_ready();
+    if (!fatal_ && !cancelled && !(exact() && stale_)) send_ready();
     settle(delivery_->collect(Milliseconds{10}));
     if (Result<void> polled = ports_.source.poll(Milliseconds{0}); !polled.ok() && !error_) {
       fail(std::move(polled).error());
@@ -116,15 +115,14 @@ void PipelineRun::drain() {
     }
     observe_progress();
   }
-  const auto lost_track = [&] { return exact() && fatal_; };
-  while (!lost_track() && !commit_requests().empty() && ports_.clock.now() < deadline) {
-    if (commit_now(std::min(commit_timeout, options_.drain_timeout))) break;
-    if (!ports_.source.poll(Milliseconds{50}).ok()) break;
-  }
   for (const Batch& batch : ready_) abandon_rows(batch.rows());
   ready_.clear();
   for (const Batch& batch : armed_) abandon_rows(batch.rows());
   armed_.clear();
+  while (!commits_unknown_ && !commit_requests().empty() && ports_.clock.now() < deadline) {
+    if (commit_now(std::min(commit_timeout, options_.drain_timeout))) break;
+    if (!ports_.source.poll(Milliseconds{50}).ok()) break;
+  }
   for (const auto& [partition, session] : sessions_) abandon_rows(batcher_->abandon(partition));
   observe_progress();
 }

@@ -48,6 +48,7 @@ bool PipelineRun::paced() const {
 
 bool PipelineRun::read_some() {
   bool any = false;
+  bool let_one = false;
   // Iterated over a copy of the keys: reading may end the run, but never changes the assignment.
   for (auto& [partition, session] : sessions_) {
     if (!reading_) break;
@@ -55,7 +56,15 @@ bool PipelineRun::read_some() {
     if (paced()) break;
     relieve_memory();
     if (exact() && waits_to_be_sent(partition)) continue;
-    if ((!exact() && !ready_.empty()) || memory_full()) break;
+    if (!exact() && !ready_.empty()) break;
+    if (memory_full()) {
+      // A batch that must be sent again cannot be cut before it is whole: one at a time.
+      const bool alone =
+          session.replay && !let_one && delivery_->empty() && ready_.empty() && armed_.empty();
+      if (!alone && exact()) continue;
+      if (!alone) break;
+      let_one = true;
+    }
     const uint64_t before = counts_.read;
     reading_partition_ = partition;
     reading_session_ = &session;

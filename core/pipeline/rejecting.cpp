@@ -55,6 +55,8 @@ void PipelineRun::bad_record(const Record& record, Session& session) {
     // It was not passed: the next run reads it again.
     --counts_.read;
     counts_.bytes -= record.key.size() + record.value.size();
+    session.records = session.records_before;
+    session.crc = session.crc_before;
     return stop_at(record.partition, record.offset, why.column, why.message);
   }
   RejectedRecord rejected = keep(options_.topic, record);
@@ -104,16 +106,25 @@ bool PipelineRun::reject(RejectedRecord record) {
   return true;
 }
 
-void PipelineRun::reject_culprit(const Delivery::Culprit& culprit) {
+/// Whether it is among the rejects; else nothing at or after it will be committed.
+bool PipelineRun::reject_culprit(const Delivery::Culprit& culprit) {
   if (options_.on_error == OnError::stop) {
-    return stop_at(culprit.partition, culprit.offset, "", culprit.message);
+    stop_at(culprit.partition, culprit.offset, "", culprit.message);
+    return false;
   }
+  const auto keep_back = [&] {
+    if (Session* session = owned(culprit.partition, culprit.epoch)) {
+      session->cursor.hold(culprit.offset);
+    }
+    return false;
+  };
   KeepOne found(options_.topic);
   const Result<bool> fetched =
       ports_.source.fetch(culprit.partition, culprit.offset, found, fetch_timeout);
   if (!fetched.ok()) {
     fatal_ = true;
-    return fail(fetched.error());
+    fail(fetched.error());
+    return keep_back();
   }
   RejectedRecord rejected = found.kept.value_or(RejectedRecord{});
   rejected.topic = options_.topic;
@@ -123,7 +134,7 @@ void PipelineRun::reject_culprit(const Delivery::Culprit& culprit) {
   rejected.code = culprit.exception_code;
   rejected.message = culprit.message;
   if (!found.kept) rejected.null_key = rejected.null_value = true;
-  reject(std::move(rejected));
+  return reject(std::move(rejected)) || keep_back();
 }
 
 }  // namespace sluice

@@ -35,15 +35,20 @@ struct Session {
   std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
   std::deque<OffsetRange> settled;  ///< ahead, in order: landed before it had to be read again
   // Exactly-once:
-  uint64_t sequence = 0;         ///< of the last commit
-  bool fenced = false;           ///< a commit was refused: it is no longer ours, poll() will say so
-  std::optional<Intent> open;    ///< committed, and its batch is under way
-  std::optional<Intent> replay;  ///< of a batch that must be collected and sent again first
-  bool replay_unsure = false;    ///< the table may have forgotten its token: look what landed
-  bool replay_partial = false;   ///< records of it were deleted since
-  Offset digest_from;            ///< what follows is over the records from here to position()
+  uint64_t sequence = 0;  ///< of the last commit
+  /// Nothing more of it is read, sent or committed: it is no longer ours, or the run stops at it.
+  bool fenced = false;
+  bool replayed = false;          ///< `open` was read from the group: an attempt may have landed
+  bool resent_on_demand = false;  ///< and a person says that none did
+  std::optional<Intent> open;     ///< committed, and its batch is under way
+  std::optional<Intent> replay;   ///< of a batch that must be collected and sent again first
+  bool replay_unsure = false;     ///< the table may have forgotten its token: look what landed
+  bool replay_partial = false;    ///< records of it were deleted since
+  Offset digest_from{-1};         ///< what follows is over the records from here to position()
   uint64_t records = 0;
   uint32_t crc = 0;
+  uint64_t records_before = 0;  ///< without the last of them
+  uint32_t crc_before = 0;
 
   bool at_end = false;                      ///< of the partition, as far as the broker has told
   std::optional<Offset> standing_at;        ///< position at the last look for a stall
@@ -120,6 +125,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   void encode_for(Table table);
   void look_at_table();
   void adopt_table();
+  void leave_replaced_table();
   void encode_anew(Table table);
 
   // reading.cpp: records become rows
@@ -137,7 +143,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   void stop_at(PartitionId partition, Offset offset, std::string_view column,
                std::string_view message);
   bool reject(RejectedRecord record);
-  void reject_culprit(const Delivery::Culprit& culprit);
+  bool reject_culprit(const Delivery::Culprit& culprit);
 
   // sending.cpp: batches, and what became of them
   void enqueue(std::vector<Batch> batches);
@@ -176,6 +182,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   std::string record_of(const Session& session, Offset offset,
                         const std::optional<Intent>& intent) const;
   void take_refusal(const Delivery::Refusal& refusal);
+  bool unsent() const;
   bool waits_to_be_sent(PartitionId partition) const;
   void replay_open();
   void stay_alive();
@@ -223,7 +230,8 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   bool rejects_unflushed_ = false;
   bool limit_reached_ = false;
   bool interrupted_ = false;
-  bool fatal_ = false;  ///< the error leaves no hope for what is still open
+  bool commits_unknown_ = false;  ///< exactly-once: nobody knows what the group holds
+  bool fatal_ = false;            ///< the error leaves no hope for what is still open
   bool caught_up_ = false;
   std::optional<Error> error_;
 
@@ -236,7 +244,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   TimePoint group_look_last_{};
   TimePoint stall_look_last_{};
   TimePoint state_last_{};
-  uint64_t lag_ = 0;  ///< offsets still to be read, as of the last observe_state()
+  uint64_t lag_ = 0;                   ///< offsets still to be read, as of the last observe_state()
   std::set<std::string> fields_told_;  ///< that no column takes
   Counts counts_;
   StageTimes times_;

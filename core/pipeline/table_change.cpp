@@ -43,7 +43,9 @@ void PipelineRun::look_at_table() {
   table_look_next_ = now + (seen ? table_look_interval : table_look_interval_down);
   if (!seen) return;
   const Result<Table> table = target(std::move(*seen));
-  if (table.ok() && table->same_columns(schema_->table())) return;
+  const bool same = table.ok() && table->same_columns(schema_->table()) &&
+                    (!exact() || table->uuid == schema_->table().uuid);
+  if (same) return;
   stale_ =
       Error{Errc::unavailable, "table-changed",
             fmt::format("the columns of {} changed", schema_->table().full_name()), "run it again"};
@@ -51,7 +53,6 @@ void PipelineRun::look_at_table() {
 
 void PipelineRun::adopt_table() {
   if (!delivery_->empty()) return;
-  if (exact()) replay_open();
   Result<Table> table = ports_.sink.describe();
   if (table.ok()) table = target(std::move(*table));
   if (!table.ok()) {
@@ -61,12 +62,8 @@ void PipelineRun::adopt_table() {
     return fail(std::move(table).error());
   }
   if (exact()) {
-    const bool same = table->uuid == schema_->table().uuid;
-    for (const auto& [partition, session] : sessions_) {
-      if (same || !session.replay) continue;
-      fatal_ = true;
-      return fail(halted(partition, *session.replay, "the table is another one since"));
-    }
+    replay_open();
+    if (table->uuid != schema_->table().uuid) return leave_replaced_table();
   }
   const bool changed = !table->same_columns(schema_->table());
   stale_in_a_row_ = changed ? 0 : stale_in_a_row_ + 1;
@@ -82,6 +79,19 @@ void PipelineRun::adopt_table() {
                     table->full_name()));
   }
   encode_anew(std::move(*table));
+}
+
+/// The table's place was taken by another: what is under way is nobody's to send, and the other has
+/// to be looked at before anything is promised of it.
+void PipelineRun::leave_replaced_table() {
+  fatal_ = true;
+  for (const auto& [partition, session] : sessions_) {
+    if (!session.replay) continue;
+    return fail(halted(partition, *session.replay, "the table is another one since"));
+  }
+  fail({Errc::unavailable, "table-replaced",
+        fmt::format("{} was replaced by another table", schema_->table().full_name()),
+        "run it again: it looks at the new one first"});
 }
 
 void PipelineRun::encode_anew(Table table) {

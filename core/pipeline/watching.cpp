@@ -51,7 +51,7 @@ void PipelineRun::look_for_stall() {
   const TimePoint now = ports_.clock.now();
   if (now - stall_look_last_ < stall_look_interval) return;
   stall_look_last_ = now;
-  const bool held_back = stale_ || !ready_.empty() || memory_full() || paced();
+  const bool held_back = stale_ || !ready_.empty() || !armed_.empty() || memory_full() || paced();
   std::vector<PartitionId> standing;
   for (auto& [partition, session] : sessions_) {
     const Offset position = session.cursor.position();
@@ -156,7 +156,7 @@ void PipelineRun::observe_state() {
   ports_.observer.state({.partitions = partitions,
                          .buffer_bytes = buffered(),
                          .batches_in_flight = delivery_->in_flight(),
-                         .holding_back = !ready_.empty() || memory_full()});
+                         .holding_back = !ready_.empty() || !armed_.empty() || memory_full()});
 }
 
 void PipelineRun::observe_progress() {

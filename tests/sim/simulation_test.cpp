@@ -128,6 +128,7 @@ class World {
     if (chance(misfortune)) run.source.rebalance(chance(50));
     run.source.commits_work = !chance(misfortune * 3);
     run.source.commits_land_though_unknown = chance(50);
+    run.source.fetch_works = !chance(misfortune);
     run.source.commit_failure = chance(50) ? CommitResult::unknown : CommitResult::fenced;
     if (chance(misfortune)) run.stop.request_stop();
     if (chance(misfortune)) run.clock.advance(Milliseconds{static_cast<int64_t>(pick(600'000))});

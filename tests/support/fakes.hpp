@@ -68,6 +68,7 @@ class FakeSource final : public Source {
   std::function<void()> on_poll;
   size_t read_at_once = 7;
   bool commits_land_though_unknown = false;
+  bool fetch_works = true;
   bool commits_too_far = false;  ///< a bug for the oracle to find
 
   void rebalance(bool lost) { rebalance_ = lost ? Rebalance::lost : Rebalance::revoke; }
@@ -153,6 +154,7 @@ class FakeSource final : public Source {
   }
   Result<bool> fetch(PartitionId partition, Offset offset, RecordListener& listener,
                      Milliseconds /*timeout*/) override {
+    if (!fetch_works) return Error{Errc::unavailable, "kafka-fetch", "the leader is away", ""};
     for (const FakeTopic::Entry& entry : topic_.logs.at(partition).entries) {
       if (entry.offset != offset) continue;
       hand_over(partition, entry, listener);

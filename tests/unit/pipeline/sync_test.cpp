@@ -418,6 +418,23 @@ TEST_F(Sync, CommitsThatNeverArriveEndTheRun) {
   EXPECT_EQ(report.error->code, Errc::unavailable);
 }
 
+TEST_F(Sync, ARefusedRowThatCannotBeKeptIsNotCommittedPast) {
+  topic.produce(0, range(0, 30));
+  TestRun run(topic, table);
+  run.options.on_error = OnError::reject;
+  run.sink.poison = {13};
+  run.source.fetch_works = false;
+  const PipelineReport report = run.go();
+  ASSERT_TRUE(report.error);
+  EXPECT_LE(committed(0), Offset{13});
+  TestRun again(topic, table);
+  again.options.on_error = OnError::reject;
+  again.sink.poison = {13};
+  EXPECT_TRUE(again.go().caught_up);
+  ASSERT_EQ(again.rejects.durable.size(), 1u);
+  EXPECT_EQ(again.rejects.durable.front().offset, Offset{13});
+}
+
 TEST_F(Sync, MemoryStaysBoundedWithManyPartitionsAndASlowSink) {
   for (int partition = 0; partition < 200; ++partition) topic.produce(partition, range(0, 50));
   TestRun run(topic, table);
