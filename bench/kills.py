@@ -186,7 +186,8 @@ def kill_workers(story, kills, deadline):
             victim = moments.randrange(2)
             if not workers[victim].running:
                 tally.wrong.append(f"a tail ended by itself: {workers[victim].said[-1500:]}")
-                return
+                workers[victim] = story.start(*flags)
+                continue
             kind = moments.choices(("kill", "pause", "stop"), (5, 4, 1))[0]
             if kind == "pause":
                 tally.pauses += 1
