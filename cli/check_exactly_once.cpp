@@ -9,6 +9,7 @@
 
 #include "core/clickhouse/exactly_once.hpp"
 #include "core/kafka/exactly_once.hpp"
+#include "core/kafka/source.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -31,12 +32,14 @@ void show(const std::string& subject, const Requirement& one, Findings& findings
 }
 
 clickhouse::ExactlyOnceNeeds needs_of(const PipelineSettings& pipeline,
-                                      const std::vector<clickhouse::ServerOptions>& servers) {
+                                      const std::vector<clickhouse::ServerOptions>& servers,
+                                      size_t partitions) {
   const auto age_ms = std::max<int64_t>(pipeline.batch_age.value.count(), 1);
-  return {.insert_timeout = servers.front().timeout,
-          .blocks_per_second = 1000.0 / static_cast<double>(age_ms),
-          .batch_bytes = pipeline.batch_bytes.value,
-          .servers = servers.size()};
+  return {
+      .insert_timeout = servers.front().timeout,
+      .blocks_per_second = static_cast<double>(partitions) * 1000.0 / static_cast<double>(age_ms),
+      .batch_bytes = pipeline.batch_bytes.value,
+      .servers = servers.size()};
 }
 
 }  // namespace
@@ -54,7 +57,12 @@ Result<Preflight> preflight_exactly_once(const PipelineSettings& pipeline,
       if (servers.empty()) return std::move(facts).error();
     }
   }
-  const auto report = clickhouse::judge_exactly_once(servers, needs_of(pipeline, configured));
+  auto source = TRY(kafka::open_source(
+      connections.cluster, {.topic = pipeline.topic.value, .group = pipeline.group.value}));
+  const size_t partitions = TRY(source->partitions()).size();
+  source->close(Milliseconds{1000});
+  const auto report =
+      clickhouse::judge_exactly_once(servers, needs_of(pipeline, configured, partitions));
   Preflight out{.requirements = report.requirements,
                 .safe_age = report.safe_age,
                 .provenance = report.provenance};

@@ -15,12 +15,6 @@
 namespace sluice::cli {
 namespace {
 
-/// Commands the design has and this version has not.
-bool is_later_command(std::string_view name) {
-  static const std::vector<std::string> names{"init"};
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 /// What an optional duration is without its value.
 constexpr std::string_view optional_default = "2s";
 constexpr std::string_view whole_range = ":";
@@ -95,9 +89,6 @@ Error unknown_flag(const std::string& token, std::string_view name) {
 Error unknown_command(const std::string& token) {
   const std::string word = escape_control(token, 64);
   std::string fix = did_you_mean(word, command_names());
-  if (is_later_command(word))
-    fix = fmt::format("{} needs a later version of sluice; this one has {}", word,
-                      join(command_names(), ", "));
   return usage_error(fmt::format("unknown command '{}'", word),
                      fix.empty() ? "see sluice --help" : fix);
 }

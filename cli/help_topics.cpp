@@ -72,8 +72,8 @@ constexpr std::string_view exit_codes_text =
   78        configuration invalid; topic, table or column missing; types do not fit
   130, 143  interrupted by SIGINT, by SIGTERM after draining; the same command goes on from there
 
-With several pipelines the worst counts: 70, 78, 77, 65, 74, 75, 1, 143, 130, 4, 5, 3, 0. The code of
-each pipeline is in the JSON. A tail that a signal ends exits with 0, also when it passed over
+With several pipelines the worst counts: 70, 78, 77, 65, 74, 75, 1, 143, 130, 4, 5, 3, 0. The code
+of each pipeline is in the JSON. A tail that a signal ends exits with 0, also when it passed over
 lost offsets: each was a warning, and they are counted in its result and in the metrics.
 )";
 

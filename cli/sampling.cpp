@@ -241,7 +241,7 @@ void Sample::add(std::string_view record) {
   values_.emplace_back(record);
   for (const auto& [name, value] : json.items()) {
     const auto [entry, is_new] = index_.try_emplace(name, fields_.size());
-    if (is_new) fields_.push_back({.name = name});
+    if (is_new) fields_.emplace_back().name = name;
     SampledField& field = fields_[entry->second];
     ++field.seen;
     if (value.is_null()) {

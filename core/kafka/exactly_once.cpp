@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <random>
 #include <utility>
 
 #include "core/deliver/commit_record.hpp"
@@ -29,7 +30,9 @@ std::string our_client_id(const ClusterOptions& cluster) {
 
 void try_commit(GroupAdmin& admin, const std::string& topic, const std::string& group,
                 Milliseconds timeout, ExactlyOnceFacts& facts) {
-  const std::string trial_group = group + ".check";
+  // Its own, since another process may look at the same moment.
+  std::random_device device;
+  const std::string trial_group = fmt::format("{}.check.{:08x}", group, device());
   facts.metadata_sent = trial_metadata();
   const auto set = admin.set_offsets(
       trial_group, topic,
@@ -94,7 +97,7 @@ std::vector<Requirement> judge_exactly_once(const ExactlyOnceFacts& facts, const
     add("P15", State::doubtful,
         "whether the brokers keep what is committed beside an offset could not be tried: " +
             facts.trial,
-        fmt::format("let the user read and write group {}.check", shown));
+        fmt::format("let the user read and write groups {}.check.*", shown));
   } else if (*facts.metadata_back == facts.metadata_sent) {
     add("P15", State::met, "the brokers keep what is committed beside an offset");
   } else {

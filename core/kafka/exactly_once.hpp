@@ -26,7 +26,7 @@ struct ExactlyOnceFacts {
 };
 
 /// Asks the brokers. Neither the group nor its offsets are touched: a group called
-/// "<group>.check" is made, read and removed again. Within about `timeout`.
+/// "<group>.check.<random>" is made, read and removed again. Within about `timeout`.
 [[nodiscard]] Result<ExactlyOnceFacts> read_exactly_once_facts(const ClusterOptions& cluster,
                                                                const std::string& topic,
                                                                const std::string& group,

@@ -96,7 +96,7 @@ def test_case_2_killed_again_and_again_at_random_moments(ledger):
     ledger.produce(40000)
     for _ in range(10):
         run = ledger.sluice.start("sync", "ledger", "--batch-rows", "2000", "-j", "1")
-        run.wait_until(lambda: "starting" in run.stderr or "resuming" in run.stderr or not run.running, 20)
+        run.wait_until(lambda: "pipeline started" in run.stderr or not run.running, 20)
         time.sleep(moments.uniform(0.0, 0.5))
         run.kill()
     assert ledger.sync().code in (0, 3)

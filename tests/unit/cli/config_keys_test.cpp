@@ -35,6 +35,7 @@ Keys documented() {
     }
   }
   keys[""].insert("defaults");
+  keys[""].insert("destinations");  // the keys of [clickhouse]
   return keys;
 }
 

@@ -51,7 +51,7 @@ TEST(MatchingTopics, AreSortedAndLeaveOutTheOwnRejects) {
   EXPECT_EQ(one.name, "regions:r.a");
   EXPECT_EQ(one.topic.value, "r.a");
   EXPECT_EQ(one.group.value, "g:r.a");
-  EXPECT_EQ(one.rejects_group, "g");
+  EXPECT_EQ(one.live_group, "g");
   EXPECT_TRUE(one.topics_regex.value.empty());
 }
 
