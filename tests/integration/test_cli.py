@@ -165,8 +165,7 @@ def test_a_file_that_everyone_may_write_is_refused(sluice, config):
     assert "everyone may write" in sluice("sync").expect(78).stderr
 
 
-@pytest.mark.parametrize("line", ['format = "avro"', 'delivery = "exactly-once"',
-                                  '[registry]\nurl = "http://r:8081"', '[pipelines.orders.map]\na = "/a"'])
+@pytest.mark.parametrize("line", ['format = "avro"', '[registry]\nurl = "http://r:8081"'])
 def test_what_comes_later_is_a_clear_error(sluice, config, line):
     config(MINIMAL + line + "\n")
     assert "later version of sluice" in sluice("sync").expect(78).stderr

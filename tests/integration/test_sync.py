@@ -80,9 +80,12 @@ def test_two_syncs_side_by_side_share_the_work_and_both_end(kafka, clickhouse, s
     kafka.create_topic(topic, 4)
     events.create_table(clickhouse, table)
     kafka.produce_lines(topic, events.lines(300_000))
-    first = sluice.start(*sync_arguments(kafka, clickhouse, topic, table, "-o", "json"))
-    second = sluice.start(*sync_arguments(kafka, clickhouse, topic, table, "-o", "json"))
-    outcomes = [first.wait(90).expect(0), second.wait(90).expect(0)]
+    # As on two machines: on one, a second sync of the same pipeline is refused (--if-running).
+    for name in ("one", "two"):
+        (sluice.folder / name).mkdir()
+    machines = [sluice.start(*sync_arguments(kafka, clickhouse, topic, table, "-o", "json"),
+                             env={"XDG_RUNTIME_DIR": str(sluice.folder / name)}) for name in ("one", "two")]
+    outcomes = [machine.wait(90).expect(0) for machine in machines]
     assert all(outcome.json["caught_up"] for outcome in outcomes)
     assert clickhouse.value(f"SELECT count() FROM {table}") >= 300_000
     assert clickhouse.value(f"SELECT uniqExact(id) FROM {table}") == 300_000
