@@ -15,7 +15,7 @@ constexpr Milliseconds commit_interval{1000};
 
 }  // namespace
 
-std::vector<CommitRequest> PipelineRun::commit_requests() const {
+std::vector<CommitRequest> PipelineRun::commit_requests(bool all) const {
   std::vector<CommitRequest> requests;
   for (const auto& [partition, session] : sessions_) {
     const Offset offset = session.cursor.committable();
@@ -25,6 +25,8 @@ std::vector<CommitRequest> PipelineRun::commit_requests() const {
     // The intent that comes next says it, too.
     const bool soon = exact() && session.committed && delivery_->has_room();
     if (soon && waits_to_be_sent(partition)) continue;
+    const bool busy = since(session.landed_at) < commit_interval;
+    if (soon && busy && !all) continue;
     requests.push_back(
         {.partition = partition,
          .epoch = session.epoch,
@@ -40,11 +42,13 @@ void PipelineRun::commit_if_due() {
   const bool first = std::any_of(sessions_.begin(), sessions_.end(),
                                  [](const auto& entry) { return !entry.second.committed; });
   const TimePoint now = ports_.clock.now();
-  if (now - commit_last_ >= commit_interval || first || all_settled()) commit_now(commit_timeout);
+  if (now - commit_last_ >= commit_interval || first || all_settled()) {
+    commit_now(commit_timeout, all_settled());
+  }
 }
 
-bool PipelineRun::commit_now(Milliseconds timeout) {
-  const std::vector<CommitRequest> requests = commit_requests();
+bool PipelineRun::commit_now(Milliseconds timeout, bool all) {
+  const std::vector<CommitRequest> requests = commit_requests(all);
   commit_last_ = ports_.clock.now();
   if (requests.empty()) return true;
   const auto outcomes = send_commits(requests, timeout);

@@ -119,7 +119,7 @@ void PipelineRun::drain() {
   ready_.clear();
   for (const Batch& batch : armed_) abandon_rows(batch.rows());
   armed_.clear();
-  while (!commits_unknown_ && !commit_requests().empty() && ports_.clock.now() < deadline) {
+  while (!commits_unknown_ && !commit_requests(true).empty() && ports_.clock.now() < deadline) {
     if (commit_now(std::min(commit_timeout, options_.drain_timeout))) break;
     if (!ports_.source.poll(Milliseconds{50}).ok()) break;
   }

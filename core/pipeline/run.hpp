@@ -38,6 +38,7 @@ struct Session {
   uint64_t sequence = 0;  ///< of the last commit
   /// Nothing more of it is read, sent or committed: it is no longer ours, or the run stops at it.
   bool fenced = false;
+  TimePoint landed_at{};          ///< the last batch
   bool replayed = false;          ///< `open` was read from the group: an attempt may have landed
   bool resent_on_demand = false;  ///< and a person says that none did
   std::optional<Intent> open;     ///< committed, and its batch is under way
@@ -156,9 +157,10 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   void settle(Delivery::Outcomes outcomes);
 
   // committing.cpp
-  std::vector<CommitRequest> commit_requests() const;
+  /// Without `all`, exactly-once leaves those out that will soon commit the next intent.
+  std::vector<CommitRequest> commit_requests(bool all) const;
   void commit_if_due();
-  bool commit_now(Milliseconds timeout);
+  bool commit_now(Milliseconds timeout, bool all = true);
   std::optional<std::vector<CommitOutcome>> send_commits(std::span<const CommitRequest> requests,
                                                          Milliseconds timeout);
   void apply_commit(const CommitOutcome& outcome);

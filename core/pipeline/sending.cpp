@@ -110,6 +110,7 @@ void PipelineRun::settle(Delivery::Outcomes outcomes) {
       if (session == nullptr) continue;
       session->cursor.settle(batch.id);
       session->open.reset();
+      session->landed_at = ports_.clock.now();
       session->inserted_at_ms = ports_.clock.wall().time_since_epoch().count();
     }
     batcher_->recycle(std::move(batch));
