@@ -346,7 +346,7 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
 
     def _read_body(self, headers):
         if "chunked" not in headers.get("transfer-encoding", ""):
-            return self.rfile.read(int(headers.get("content-length", 0)))
+            return self._read_exactly(int(headers.get("content-length", 0)))
         body = bytearray()
         while True:
             size = int(self.rfile.readline().split(b";")[0], 16)
@@ -354,5 +354,12 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
                 while self.rfile.readline().strip():
                     pass  # trailers
                 return bytes(body)
-            body += self.rfile.read(size)
+            body += self._read_exactly(size)
             self.rfile.readline()
+
+    def _read_exactly(self, size):
+        """A body that ends early is no request: nothing is recorded of it."""
+        data = self.rfile.read(size)
+        if len(data) < size:
+            raise ConnectionError("the client left within the body")
+        return data
