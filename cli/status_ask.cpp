@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/status_ask.hpp"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 #include <fnmatch.h>
 
@@ -15,30 +14,29 @@
 #include "cli/exit_code.hpp"
 #include "cli/text.hpp"
 #include "cli/units.hpp"
-#include "core/base/handle.hpp"
+#include "core/clickhouse/http.hpp"
 
 namespace sluice::cli {
 namespace {
 
 using Json = nlohmann::json;
-using Easy = Handle<CURL, curl_easy_cleanup>;
 
 constexpr size_t answer_bytes_max = 16u << 20;
 constexpr Milliseconds rate_pause{1000};
 constexpr Milliseconds grace{300};
 
 struct Address {
-  std::string url;
+  std::string origin;  ///< "http://127.0.0.1:9464"
   std::string socket;  ///< path of a unix socket, or nothing
 };
 
 Result<Address> address_of(const std::string& where) {
   constexpr std::string_view unix_prefix = "unix:";
   if (where.starts_with(unix_prefix)) {
-    return Address{"http://localhost/status", where.substr(unix_prefix.size())};
+    return Address{"http://localhost", where.substr(unix_prefix.size())};
   }
   if (where.starts_with('/') || where.starts_with("./")) {
-    return Address{"http://localhost/status", where};
+    return Address{"http://localhost", where};
   }
   const bool has_scheme = where.starts_with("http://") || where.starts_with("https://");
   std::string url = has_scheme ? where : "http://" + where;
@@ -46,7 +44,7 @@ Result<Address> address_of(const std::string& where) {
   const std::string rest = url.substr(url.find("://") + 3);
   const bool plain = !rest.empty() && rest.find_first_of("/?#@ \t\r\n") == std::string::npos;
   if (plain && where.find("://") == (has_scheme ? url.find("://") : std::string::npos)) {
-    return Address{url + "/status", ""};
+    return Address{url, ""};
   }
   return Error{
       .code = Errc::usage,
@@ -65,36 +63,19 @@ Error no_answer(const std::string& where, const std::string& why) {
               "ClickHouse are asked instead"};
 }
 
-size_t take_bytes(char* bytes, size_t size, size_t count, void* target) noexcept {
-  auto& answer = *static_cast<std::string*>(target);
-  if (answer.size() + size * count > answer_bytes_max) return 0;
-  answer.append(bytes, size * count);
-  return size * count;
-}
-
 Result<std::string> get(const Address& address, const std::string& where, Milliseconds timeout) {
-  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const Easy easy(curl_easy_init());
-  if (ready != CURLE_OK || easy == nullptr) return no_answer(where, "libcurl does not start");
-  std::string answer;
-  CURL* const curl = easy.get();
-  curl_easy_setopt(curl, CURLOPT_URL, address.url.c_str());
-  if (!address.socket.empty()) {
-    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, address.socket.c_str());
+  clickhouse::HttpOptions options;
+  options.origin = address.origin;
+  options.unix_socket = address.socket;
+  options.connect_timeout = timeout;
+  constexpr int fine = 200;
+  clickhouse::HttpReply reply =
+      clickhouse::HttpClient(options).get("/status", timeout, answer_bytes_max, {});
+  if (reply.failure != clickhouse::TransportFailure::none) {
+    return no_answer(where, reply.failure_text);
   }
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_PROXY, "");
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-  const CURLcode code = curl_easy_perform(curl);
-  if (code != CURLE_OK) return no_answer(where, curl_easy_strerror(code));
-  long status = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  constexpr long fine = 200;
-  if (status != fine) return no_answer(where, fmt::format("HTTP status {}", status));
-  return answer;
+  if (reply.status != fine) return no_answer(where, fmt::format("HTTP status {}", reply.status));
+  return std::move(reply.body);
 }
 
 Result<Status> ask_twice(const Address& address, const std::string& where, TimePoint deadline) {

@@ -36,7 +36,7 @@ void init_curl_once() {
   CHECK(code == CURLE_OK);
 }
 
-/// One POST under way, as libcurl's callbacks see it.
+/// One request under way, as libcurl's callbacks see it.
 struct Exchange {
   BodyReader body;
   HttpReply& reply;
@@ -158,7 +158,8 @@ struct HttpClient::Connection {
   void set_transport(const HttpOptions& options);
   void set_timers(const HttpOptions& options);
   void set_callbacks();
-  void attach(const HttpRequest& request, Exchange& exchange, const HeaderList& all_headers);
+  void attach(const HttpRequest& request, const std::string& url, Exchange& exchange,
+              const HeaderList& all_headers);
   HeaderList headers_of(const HttpRequest& request) const;
 };
 
@@ -190,6 +191,9 @@ void HttpClient::Connection::set_transport(const HttpOptions& options) {
   // HTTP/2 uploads stalled in several releases, and one connection carries one INSERT anyway.
   set(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(handle, CURLOPT_PROXY, options.proxy.c_str());  // "" switches the environment's off
+  if (!options.unix_socket.empty()) {
+    set(handle, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
+  }
   if (!options.ca_file.empty()) set(handle, CURLOPT_CAINFO, options.ca_file.c_str());
   set(handle, CURLOPT_SSL_VERIFYPEER, options.verify_tls ? 1L : 0L);
   set(handle, CURLOPT_SSL_VERIFYHOST, options.verify_tls ? 2L : 0L);
@@ -213,7 +217,6 @@ void HttpClient::Connection::set_timers(const HttpOptions& options) {
 
 void HttpClient::Connection::set_callbacks() {
   CURL* const handle = curl.get();
-  set(handle, CURLOPT_POST, 1L);
   set(handle, CURLOPT_NOPROGRESS, 0L);
   set(handle, CURLOPT_ERRORBUFFER, error_text.data());
   set_callback(handle, CURLOPT_READFUNCTION, read_body);
@@ -235,10 +238,9 @@ HeaderList HttpClient::Connection::headers_of(const HttpRequest& request) const 
   return all;
 }
 
-void HttpClient::Connection::attach(const HttpRequest& request, Exchange& exchange,
-                                    const HeaderList& all_headers) {
+void HttpClient::Connection::attach(const HttpRequest& request, const std::string& url,
+                                    Exchange& exchange, const HeaderList& all_headers) {
   CURL* const handle = curl.get();
-  const std::string url = origin + "/?" + request.parameters;
   set(handle, CURLOPT_URL, url.c_str());
   set(handle, CURLOPT_HTTPHEADER, all_headers.get());
   set(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(request.timeout.count()));
@@ -259,6 +261,23 @@ HttpClient::HttpClient(HttpClient&&) noexcept = default;
 HttpClient& HttpClient::operator=(HttpClient&&) noexcept = default;
 
 HttpReply HttpClient::post(const HttpRequest& request, const std::stop_token& stop) {
+  set(connection_->curl.get(), CURLOPT_POST, 1L);
+  return exchange(request, connection_->origin + "/?" + request.parameters, stop);
+}
+
+HttpReply HttpClient::get(const std::string& path, Milliseconds timeout, uint64_t reply_bytes_max,
+                          const std::stop_token& stop) {
+  set(connection_->curl.get(), CURLOPT_HTTPGET, 1L);
+  const HttpRequest request{.parameters = {},
+                            .body = {},
+                            .content_encoding = {},
+                            .timeout = timeout,
+                            .reply_bytes_max = reply_bytes_max};
+  return exchange(request, connection_->origin + path, stop);
+}
+
+HttpReply HttpClient::exchange(const HttpRequest& request, const std::string& url,
+                               const std::stop_token& stop) {
   HttpReply reply;
   Exchange exchange{.body = BodyReader(request.body),
                     .reply = reply,
@@ -267,7 +286,7 @@ HttpReply HttpClient::post(const HttpRequest& request, const std::stop_token& st
                     .stop = stop};
   Connection& connection = *connection_;
   const HeaderList headers = connection.headers_of(request);
-  connection.attach(request, exchange, headers);
+  connection.attach(request, url, exchange, headers);
   const CURLcode code = curl_easy_perform(connection.curl.get());
   set(connection.curl.get(), CURLOPT_HTTPHEADER, nullptr);
 

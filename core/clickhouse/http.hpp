@@ -50,7 +50,8 @@ struct HttpOptions {
   Milliseconds connect_timeout{10'000};
   std::string ca_file;  ///< empty: the system's
   bool verify_tls = true;
-  std::string proxy;  ///< empty: none, whatever the environment says
+  std::string proxy;          ///< empty: none, whatever the environment says
+  std::string unix_socket{};  ///< path of the one to connect to instead of the origin's host
 };
 
 struct HttpRequest {
@@ -65,7 +66,8 @@ struct HttpRequest {
 /// start a header of its own, and no blank at either end, which the other side would take off.
 [[nodiscard]] bool is_header_value(std::string_view value);
 
-/// One keep-alive connection to one server, over which POSTs go one after the other.
+/// One keep-alive connection to one server, over which requests go one after the other: POSTs to
+/// ClickHouse, GETs to a sluice that runs.
 ///
 /// Bodies always go with a Content-Length: ClickHouse would take a chunked body that ends early
 /// for a whole one. Redirects, cookies, .netrc and the environment's proxies are not followed. An
@@ -80,9 +82,14 @@ class HttpClient {
   HttpClient& operator=(HttpClient&&) noexcept;
 
   [[nodiscard]] HttpReply post(const HttpRequest& request, const std::stop_token& stop);
+  /// `path` begins with "/".
+  [[nodiscard]] HttpReply get(const std::string& path, Milliseconds timeout,
+                              uint64_t reply_bytes_max, const std::stop_token& stop);
 
  private:
   struct Connection;
+  HttpReply exchange(const HttpRequest& request, const std::string& url,
+                     const std::stop_token& stop);
   std::unique_ptr<Connection> connection_;
 };
 

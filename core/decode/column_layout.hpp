@@ -64,8 +64,8 @@ struct ColumnOptions {
   /// The last record per key wins, a tombstone deletes: the table must be a
   /// ReplacingMergeTree(version, is_deleted) ordered by the `key` columns.
   bool overwrite = false;
-  std::vector<std::string> key;
-  std::string key_place;  ///< where `key` is written, for messages
+  std::vector<std::string> key{};
+  std::string key_place{};  ///< where `key` is written, for messages
 
   bool operator==(const ColumnOptions& other) const {
     return rules == other.rules && overwrite == other.overwrite && key == other.key;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/kafka/client.hpp"
 #include "core/kafka/errors.hpp"
 #include "core/kafka/lookups.hpp"
 
@@ -78,6 +79,8 @@ Result<GroupView> GroupView::open(const ClusterOptions& cluster, const std::stri
 
 GroupView::GroupView(std::string group, std::unique_ptr<Client> client)
     : group_(std::move(group)), client_(std::move(client)) {}
+
+GroupView::GroupView(GroupView&&) noexcept = default;
 
 GroupView::~GroupView() {
   if (client_ != nullptr) client_->destroy(destroy_max);

@@ -11,11 +11,12 @@
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
-#include "core/kafka/client.hpp"
 #include "core/kafka/source.hpp"
 #include "core/pipeline/ports.hpp"
 
 namespace sluice::kafka {
+
+class Client;
 
 /// Looks at topics as a consumer group stands in them, without ever joining it.
 ///
@@ -27,7 +28,7 @@ class GroupView {
 
   GroupView(std::string group, std::unique_ptr<Client> client);
   ~GroupView();
-  GroupView(GroupView&&) = default;
+  GroupView(GroupView&&) noexcept;
   GroupView& operator=(GroupView&&) = delete;
 
   /// Errc::config when the topic does not exist.

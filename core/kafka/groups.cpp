@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <thread>
 
+#include "core/kafka/client.hpp"
 #include "core/kafka/errors.hpp"
 #include "core/kafka/group_view.hpp"
 #include "core/kafka/text.hpp"
@@ -97,6 +99,8 @@ Result<GroupAdmin> GroupAdmin::open(const ClusterOptions& cluster) {
 
 GroupAdmin::GroupAdmin(const ClusterOptions& cluster, std::unique_ptr<Client> client)
     : cluster_(cluster), client_(std::move(client)) {}
+
+GroupAdmin::GroupAdmin(GroupAdmin&&) noexcept = default;
 
 GroupAdmin::~GroupAdmin() {
   if (client_ != nullptr) client_->destroy(destroy_max);
@@ -268,11 +272,12 @@ Result<void> GroupAdmin::remove(const std::string& group, Milliseconds timeout) 
              timeout);
 }
 
-Result<std::string> GroupAdmin::config(rd_kafka_ResourceType_t type, const std::string& resource,
+Result<std::string> GroupAdmin::config(Resource type, const std::string& resource,
                                        const std::string& name, Milliseconds timeout) {
-  const ConfigResource wanted(rd_kafka_ConfigResource_new(type, resource.c_str()));
+  const bool of_topic = type == Resource::topic;
+  const ConfigResource wanted(rd_kafka_ConfigResource_new(
+      of_topic ? RD_KAFKA_RESOURCE_TOPIC : RD_KAFKA_RESOURCE_BROKER, resource.c_str()));
   rd_kafka_ConfigResource_t* resources = wanted.get();
-  const bool of_topic = type == RD_KAFKA_RESOURCE_TOPIC;
   const std::string of = of_topic ? "topic " + escape_text(resource, 200) : "broker " + resource;
   std::string value;
   bool found = false;
@@ -310,7 +315,7 @@ Result<std::string> GroupAdmin::config(rd_kafka_ResourceType_t type, const std::
 
 Result<std::string> GroupAdmin::topic_config(const std::string& topic, const std::string& name,
                                              Milliseconds timeout) {
-  return config(RD_KAFKA_RESOURCE_TOPIC, topic, name, timeout);
+  return config(Resource::topic, topic, name, timeout);
 }
 
 Result<Milliseconds> GroupAdmin::offsets_retention(Milliseconds timeout) {
@@ -318,7 +323,7 @@ Result<Milliseconds> GroupAdmin::offsets_retention(Milliseconds timeout) {
   const int32_t broker = rd_kafka_controllerid(client_->get(), as_timeout(timeout));
   client_->serve(Milliseconds{0});
   if (broker < 0) return client_->health().unreachable(timeout);
-  const std::string text = TRY(config(RD_KAFKA_RESOURCE_BROKER, std::to_string(broker),
+  const std::string text = TRY(config(Resource::broker, std::to_string(broker),
                                       "offsets.retention.minutes", until(deadline)));
   int64_t minutes = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), minutes);

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <librdkafka/rdkafka.h>
-
-#include <functional>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,11 +12,12 @@
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
 #include "core/base/types.hpp"
-#include "core/kafka/client.hpp"
 #include "core/kafka/source.hpp"
 #include "core/pipeline/ports.hpp"
 
 namespace sluice::kafka {
+
+class Client;
 
 struct GroupMember {
   std::string client_id;
@@ -45,7 +44,7 @@ class GroupAdmin {
 
   GroupAdmin(const ClusterOptions& cluster, std::unique_ptr<Client> client);
   ~GroupAdmin();
-  GroupAdmin(GroupAdmin&&) = default;
+  GroupAdmin(GroupAdmin&&) noexcept;
   GroupAdmin& operator=(GroupAdmin&&) = delete;
 
   /// Ids of the groups that begin with `prefix`, in order; those we may not see are not there.
@@ -74,8 +73,9 @@ class GroupAdmin {
   struct Question;
 
   Result<void> ask(const Question& question, Milliseconds timeout);
-  Result<std::string> config(rd_kafka_ResourceType_t type, const std::string& resource,
-                             const std::string& name, Milliseconds timeout);
+  enum class Resource : uint8_t { topic, broker };
+  Result<std::string> config(Resource type, const std::string& resource, const std::string& name,
+                             Milliseconds timeout);
 
   ClusterOptions cluster_;
   std::unique_ptr<Client> client_;

@@ -68,11 +68,9 @@ void Delivery::submit(Batch batch) {
 
 void Delivery::submit(Batch batch, Whole way) {
   auto flight = std::make_unique<Flight>();
-  flight->resend_before = way.resend_before;
-  flight->may_have_landed = way.may_have_landed;
-  flight->token = std::move(way.token);
   flight->batch = std::move(batch);
-  flight->waiting.push_back(with_seams(flight->batch, std::move(way.seams)));
+  flight->waiting.push_back(with_seams(flight->batch, way.seams));
+  flight->whole = std::move(way);
   send_next(std::move(flight));
 }
 
@@ -94,11 +92,13 @@ void Delivery::send_next(std::unique_ptr<Flight> flight) {
   }
   flight->insert = Insert{};
   flight->insert.id = next_insert_++;
-  flight->insert.token = flight->token.empty() ? draw_token() : flight->token;
+  flight->insert.token = flight->whole ? flight->whole->token : draw_token();
   flight->insert.label = flight->batch.label;
   flight->insert.begin_before = begin_before_;
-  flight->insert.resend_before = flight->resend_before;
-  flight->insert.may_have_landed = flight->may_have_landed;
+  if (flight->whole) {
+    flight->insert.resend_before = flight->whole->resend_before;
+    flight->insert.may_have_landed = flight->whole->may_have_landed;
+  }
   flight->body.clear();
   flight->body.emplace_back(blocks, flight->insert);
 
@@ -220,9 +220,9 @@ Delivery::Outcomes Delivery::collect(Milliseconds wait) {
     CHECK(!found.empty());
     std::unique_ptr<Flight> flight = std::move(found.mapped());
     const bool given_up = outcome.kind != InsertOutcome::Kind::inserted &&
-                          (!flight->token.empty() || outcome.kind == InsertOutcome::Kind::failed ||
+                          (flight->whole || outcome.kind == InsertOutcome::Kind::failed ||
                            outcome.kind == InsertOutcome::Kind::stale_table);
-    if (!flight->token.empty()) {
+    if (flight->whole) {
       const size_t refusals = outcomes.refusals.size();
       settle_whole(*flight, std::move(outcome), outcomes);
       if (outcomes.refusals.size() != refusals) {

@@ -109,9 +109,7 @@ class Delivery {
     std::vector<Block> slices;     ///< of `sent`, where it is not the whole batch
     std::vector<InsertBody> body;  ///< none or one
     Insert insert;
-    std::string token;  ///< of all its INSERTs; empty: each has one of its own
-    std::optional<TimePoint> resend_before;
-    bool may_have_landed = false;
+    std::optional<Whole> whole;  ///< else it may be divided, each part with a token of its own
   };
   void send_next(std::unique_ptr<Flight> flight);
   void settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);

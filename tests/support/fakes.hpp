@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -15,6 +16,13 @@
 /// The outside of a pipeline, in memory and scripted: a topic with a consumer group, a table with
 /// one UInt64 column `n`, a clock that moves when somebody waits.
 namespace sluice::test {
+
+/// `count` numbers from `first` on.
+inline std::vector<uint64_t> range(uint64_t first, uint64_t count) {
+  std::vector<uint64_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), first);
+  return numbers;
+}
 
 class FakeClock final : public Clock {
  public:
@@ -42,7 +50,8 @@ struct FakeTopic {
 
   /// Appends {"n": …} records with the given numbers.
   void produce(int partition, std::vector<uint64_t> numbers) {
-    for (const uint64_t number : numbers) append(partition, "{\"n\":" + std::to_string(number) + "}");
+    for (const uint64_t number : numbers)
+      append(partition, "{\"n\":" + std::to_string(number) + "}");
   }
   void append(int partition, std::optional<std::string> value) {
     Log& log = logs[PartitionId{partition}];
@@ -78,7 +87,8 @@ class FakeSource final : public Source {
     for (const auto& [partition, log] : topic_.logs) all.push_back(partition);
     return all;
   }
-  Result<std::map<PartitionId, Watermarks>> watermarks(std::span<const PartitionId> which) override {
+  Result<std::map<PartitionId, Watermarks>> watermarks(
+      std::span<const PartitionId> which) override {
     std::map<PartitionId, Watermarks> marks;
     for (const PartitionId id : which) marks[id] = {topic_.logs[id].first, topic_.logs[id].end};
     return marks;
@@ -112,7 +122,8 @@ class FakeSource final : public Source {
     }
     return {};
   }
-  Result<size_t> read(PartitionId partition, size_t records_max, RecordListener& listener) override {
+  Result<size_t> read(PartitionId partition, size_t records_max,
+                      RecordListener& listener) override {
     const FakeTopic::Log& log = topic_.logs.at(partition);
     Offset& position = positions_.at(partition);
     if (position < log.first || position > log.end) {
@@ -228,10 +239,10 @@ class FakeSink final : public Sink {
   FakeSink(FakeTable& table, FakeClock& clock) : table_(table), clock_(clock) {}
 
   std::string uuid;
-  std::string type = "UInt64";   ///< of the column; an INSERT for another one is refused as stale
-  bool lies = false;             ///< says yes and stores nothing
-  std::set<uint64_t> poison;     ///< numbers that ClickHouse refuses
-  bool names_the_row = false;    ///< whether its message says which row
+  std::string type = "UInt64";  ///< of the column; an INSERT for another one is refused as stale
+  bool lies = false;            ///< says yes and stores nothing
+  std::set<uint64_t> poison;    ///< numbers that ClickHouse refuses
+  bool names_the_row = false;   ///< whether its message says which row
   bool names_a_wrong_row = false;
   bool corked = false;           ///< outcomes are held back while set
   bool last_first = false;       ///< outcomes come in the opposite order
@@ -278,10 +289,15 @@ class FakeSink final : public Sink {
     return outcomes;
   }
   Result<Table> describe() override {
-    Table table{.database = "t", .name = "numbers", .uuid = uuid, .engine = "MergeTree",
-                .engine_full = {}, .server_time_zone = "UTC", .columns = {}};
-    table.columns.push_back({.name = "n", .type = parse_data_type(type).value(),
-                             .default_expression = {}});
+    Table table{.database = "t",
+                .name = "numbers",
+                .uuid = uuid,
+                .engine = "MergeTree",
+                .engine_full = {},
+                .server_time_zone = "UTC",
+                .columns = {}};
+    table.columns.push_back(
+        {.name = "n", .type = parse_data_type(type).value(), .default_expression = {}});
     return table;
   }
   std::optional<Table> look() override { return describe().value(); }
@@ -323,8 +339,8 @@ class FakeSink final : public Sink {
   InsertOutcome answer(const Insert& insert) {
     ++inserts;
     rows_in_largest = std::max(rows_in_largest, insert.rows);
-    InsertOutcome outcome{.id = insert.id, .kind = InsertOutcome::Kind::inserted, .error = {},
-                          .attempts = 1};
+    InsertOutcome outcome{
+        .id = insert.id, .kind = InsertOutcome::Kind::inserted, .error = {}, .attempts = 1};
     const std::vector<uint64_t> all = numbers(insert);
     CHECK(all.size() == insert.rows);
     if (cancelled || failure) {
@@ -394,8 +410,8 @@ class FakeObserver final : public Observer {
   void warning(std::string_view slug, std::string_view) override { warnings.emplace_back(slug); }
   void progress(const Progress& progress) override {
     counts = progress.counts;
-    sums_held = sums_held && counts.read == counts.inserted + counts.rejected + counts.skipped +
-                                                counts.open;
+    sums_held = sums_held &&
+                counts.read == counts.inserted + counts.rejected + counts.skipped + counts.open;
   }
 };
 

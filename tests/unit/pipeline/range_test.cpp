@@ -3,19 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "core/deliver/commit_record.hpp"
 #include "tests/support/fakes.hpp"
 
 namespace sluice::test {
 namespace {
-
-std::vector<uint64_t> range(uint64_t first, uint64_t count) {
-  std::vector<uint64_t> numbers(count);
-  std::iota(numbers.begin(), numbers.end(), first);
-  return numbers;
-}
 
 class Range : public ::testing::Test {
  protected:
