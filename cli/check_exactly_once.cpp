@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/origin_columns.hpp"
 #include "core/clickhouse/exactly_once.hpp"
 #include "core/kafka/exactly_once.hpp"
 #include "core/kafka/source.hpp"
@@ -65,7 +66,7 @@ Result<Preflight> preflight_exactly_once(const PipelineSettings& pipeline,
       clickhouse::judge_exactly_once(servers, needs_of(pipeline, configured, partitions));
   Preflight out{.requirements = report.requirements,
                 .safe_age = report.safe_age,
-                .provenance = report.provenance};
+                .provenance = report.provenance && names_tell_origin(pipeline)};
   const auto facts = TRY(kafka::read_exactly_once_facts(connections.cluster, pipeline.topic.value,
                                                         pipeline.group.value, kafka_timeout));
   for (Requirement& one :

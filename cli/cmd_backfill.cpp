@@ -9,11 +9,13 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/backfill_plan.hpp"
 #include "cli/cmd_run.hpp"
 #include "cli/connections.hpp"
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
+#include "cli/origin_columns.hpp"
 #include "cli/reload.hpp"
 #include "cli/text.hpp"
 #include "core/base/crash_point.hpp"
@@ -28,38 +30,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr Milliseconds look_timeout{20'000};
-
-/// One partition of a plan.
-struct PlanRow {
-  PartitionId partition;
-  Watermarks held;
-  OffsetRange range;
-  std::optional<WallTime> starts;  ///< timestamp of the first record of the range
-  bool partial = false;            ///< records before it may have been deleted
-};
-
-/// What a backfill is going to read, or has begun to read.
-struct Plan {
-  std::string id;
-  std::string group;
-  std::vector<PlanRow> rows;
-  uint64_t bytes_estimate = 0;
-  std::string timestamp_type;  ///< CreateTime, LogAppendTime; empty: not known
-
-  [[nodiscard]] uint64_t records() const {
-    uint64_t sum = 0;
-    for (const PlanRow& row : rows) {
-      if (!row.range.empty())
-        sum += static_cast<uint64_t>(row.range.next.value - row.range.first.value);
-    }
-    return sum;
-  }
-  [[nodiscard]] std::map<PartitionId, OffsetRange> fixed() const {
-    std::map<PartitionId, OffsetRange> out;
-    for (const PlanRow& row : rows) out.emplace(row.partition, row.range);
-    return out;
-  }
-};
 
 /// How far a backfill that was begun before has come.
 struct Begun {
@@ -97,19 +67,6 @@ struct Begun {
   }
 };
 
-/// Takes one record's timestamp and size.
-class FirstRecord final : public RecordListener {
- public:
-  void record(const Record& record) override {
-    timestamp_ms = record.timestamp_ms;
-    bytes = record.key.size() + record.value.size();
-  }
-  void reached(PartitionId /*partition*/, Offset /*offset*/) override {}
-
-  int64_t timestamp_ms = -1;
-  uint64_t bytes = 0;
-};
-
 std::string prefix_of(const PipelineSettings& pipeline) {
   return pipeline.group.value + ".backfill.";
 }
@@ -121,20 +78,6 @@ std::string id_of(const PipelineSettings& pipeline, const BackfillSettings& aske
   for (const PartitionId partition : asked.partitions)
     words += fmt::format("\n{}", partition.value);
   return fmt::format("{:08x}", crc32c(words));
-}
-
-/// Columns under other names, and those of these names that hold something else.
-void apply_rules(const std::vector<ColumnRule>& rules, clickhouse::OriginColumns& columns) {
-  for (const ColumnRule& rule : rules) {
-    for (std::string* name : {&columns.topic, &columns.partition, &columns.offset}) {
-      if (*name == rule.column) name->clear();
-    }
-  }
-  for (const ColumnRule& rule : rules) {
-    if (rule.source.kind == ColumnSource::Kind::topic) columns.topic = rule.column;
-    if (rule.source.kind == ColumnSource::Kind::partition) columns.partition = rule.column;
-    if (rule.source.kind == ColumnSource::Kind::offset) columns.offset = rule.column;
-  }
 }
 
 Error usage(std::string message, std::string fix) {
@@ -155,165 +98,6 @@ Result<std::optional<Begun>> look_up(kafka::GroupAdmin& groups, const std::strin
   if (out.fixed.empty()) return std::optional<Begun>();
   out.active = !TRY(groups.describe(group, look_timeout)).members.empty();
   return std::optional(std::move(out));
-}
-
-/// Offsets of one end of the range, where every partition has one.
-Result<std::map<PartitionId, Offset>> resolve(const RangeEdge& edge, Source& source,
-                                              const std::vector<PartitionId>& partitions,
-                                              const std::map<PartitionId, Watermarks>& held) {
-  std::map<PartitionId, Offset> out;
-  if (edge.kind == RangeEdge::Kind::time) return source.offsets_at(partitions, edge.time);
-  for (const PartitionId partition : partitions) {
-    const Watermarks& marks = held.at(partition);
-    switch (edge.kind) {
-      case RangeEdge::Kind::start:
-        out[partition] = marks.first;
-        break;
-      case RangeEdge::Kind::end:
-      case RangeEdge::Kind::time:
-        out[partition] = marks.end;
-        break;
-      case RangeEdge::Kind::offset:
-        out[partition] = edge.offset;
-        break;
-    }
-  }
-  return out;
-}
-
-Result<std::vector<PartitionId>> chosen_partitions(Source& source, const BackfillSettings& asked,
-                                                   const std::string& topic) {
-  std::vector<PartitionId> all = TRY(source.partitions());
-  if (asked.partitions.empty()) return all;
-  for (const PartitionId partition : asked.partitions) {
-    if (std::find(all.begin(), all.end(), partition) != all.end()) continue;
-    return Error{Errc::config, "partition-missing",
-                 fmt::format("topic {} has no partition {}", topic, partition.value),
-                 fmt::format("it has {}", counted(all.size(), "partition"))};
-  }
-  return std::vector<PartitionId>(asked.partitions.begin(), asked.partitions.end());
-}
-
-Result<Plan> make_plan(Source& source, kafka::GroupAdmin& groups, const PipelineSettings& pipeline,
-                       const BackfillSettings& asked) {
-  Plan plan;
-  const auto partitions = TRY(chosen_partitions(source, asked, pipeline.topic.value));
-  const auto held = TRY(source.watermarks(partitions));
-  const auto from = TRY(resolve(asked.range->from, source, partitions, held));
-  const auto to = TRY(resolve(asked.range->to, source, partitions, held));
-  const auto type =
-      groups.topic_config(pipeline.topic.value, "message.timestamp.type", look_timeout);
-  if (type.ok()) plan.timestamp_type = *type;
-  const bool whole = asked.range->from.kind == RangeEdge::Kind::start;
-  for (const PartitionId partition : partitions) {
-    const Watermarks& marks = held.at(partition);
-    PlanRow row{.partition = partition, .held = marks, .range = {}, .starts = {}};
-    const Offset wanted = from.at(partition);
-    row.range.first = std::clamp(wanted, marks.first, marks.end);
-    row.range.next = std::clamp(to.at(partition), row.range.first, marks.end);
-    const bool timed = asked.range->from.kind == RangeEdge::Kind::time;
-    // A time tells nothing about records that are gone: they may have been of the range.
-    row.partial = !whole && marks.first.value > 0 && to.at(partition) > wanted &&
-                  (timed ? wanted <= marks.first : wanted < marks.first);
-    // The broker answers with its first record for every time before it.
-    if (timed && !whole && marks.first.value > 0 && wanted <= marks.first) row.partial = true;
-    FirstRecord first;
-    if (!row.range.empty() &&
-        TRY(source.fetch(partition, row.range.first, first, Milliseconds{5000}))) {
-      if (first.timestamp_ms >= 0) row.starts = WallTime{Milliseconds{first.timestamp_ms}};
-      plan.bytes_estimate +=
-          first.bytes * static_cast<uint64_t>(row.range.next.value - row.range.first.value);
-    }
-    plan.rows.push_back(row);
-  }
-  return plan;
-}
-
-std::string edge_words(const RangeEdge& edge) {
-  switch (edge.kind) {
-    case RangeEdge::Kind::start:
-      return "start";
-    case RangeEdge::Kind::end:
-      return "end";
-    case RangeEdge::Kind::offset:
-      return fmt::format("offset {}", edge.offset.value);
-    case RangeEdge::Kind::time:
-      return utc_seconds(edge.time);
-  }
-  return "";
-}
-
-size_t partial_count(const Plan& plan) {
-  return static_cast<size_t>(std::count_if(plan.rows.begin(), plan.rows.end(),
-                                           [](const PlanRow& row) { return row.partial; }));
-}
-
-std::string partial_words(const Plan& plan) {
-  const size_t count = partial_count(plan);
-  return fmt::format("{} no longer {} the start of the range", counted(count, "partition"),
-                     count == 1 ? "holds" : "hold");
-}
-
-std::string plan_text(const Plan& plan, const PipelineSettings& pipeline,
-                      const BackfillSettings& asked) {
-  const auto timed = [](const RangeEdge& edge) { return edge.kind == RangeEdge::Kind::time; };
-  const bool times = timed(asked.range->from) || timed(asked.range->to);
-  std::string out = fmt::format("plan {}  {} → {}   {} .. {}{}\n", plan.id, pipeline.topic.value,
-                                pipeline.table.value, edge_words(asked.range->from),
-                                edge_words(asked.range->to), times ? " (read as UTC)" : "");
-  if (times && !plan.timestamp_type.empty()) {
-    const bool broker = plan.timestamp_type == "LogAppendTime";
-    out += fmt::format("times are {}\n",
-                       broker ? "the broker's own (LogAppendTime)"
-                              : "the producers' (CreateTime) and need not be in order; "
-                                "--strict-time looks at each record's own");
-  }
-  std::vector<TextRow> rows{{"PARTITION", "EARLIEST", "FROM", "TO", "RECORDS", ""}};
-  for (const PlanRow& row : plan.rows) {
-    const auto number = [](Offset offset) { return grouped(static_cast<uint64_t>(offset.value)); };
-    std::string note;
-    if (row.partial) {
-      note = row.starts
-                 ? fmt::format("! starts {}: older records were deleted", utc_seconds(*row.starts))
-                 : "! older records were deleted";
-    }
-    rows.push_back({std::to_string(row.partition.value), number(row.held.first),
-                    number(row.range.first), number(row.range.next),
-                    number(Offset{row.range.next.value - row.range.first.value}), note});
-  }
-  rows.push_back({"total", "", "", "", grouped(plan.records()),
-                  plan.bytes_estimate == 0
-                      ? ""
-                      : "≈ " + short_bytes(static_cast<double>(plan.bytes_estimate))});
-  out += aligned(rows, {1, 2, 3, 4});
-  if (partial_count(plan) > 0 && !asked.allow_partial) {
-    out += fmt::format("problem: {} (use --allow-partial)\n", partial_words(plan));
-  }
-  return out + fmt::format("the live group '{}' is not touched\n", pipeline.live_group);
-}
-
-Json plan_json(const Plan& plan, const PipelineSettings& pipeline, const BackfillSettings& asked) {
-  Json out{{"type", "backfill_plan"},
-           {"v", 1},
-           {"id", plan.id},
-           {"pipeline", pipeline.name},
-           {"topic", pipeline.topic.value},
-           {"table", pipeline.table.value},
-           {"group", plan.group},
-           {"from", edge_words(asked.range->from)},
-           {"to", edge_words(asked.range->to)},
-           {"timestamp_type", plan.timestamp_type.empty() ? Json() : Json(plan.timestamp_type)},
-           {"records", plan.records()},
-           {"bytes_estimate", plan.bytes_estimate},
-           {"partitions", Json::array()}};
-  for (const PlanRow& row : plan.rows) {
-    out["partitions"].push_back({{"partition", row.partition.value},
-                                 {"earliest", row.held.first.value},
-                                 {"from", row.range.first.value},
-                                 {"to", row.range.next.value},
-                                 {"partial", row.partial}});
-  }
-  return out;
 }
 
 /// The whole command, once settings and secrets are read.
@@ -368,13 +152,13 @@ class Backfill {
                                  {.topic = pipeline_.topic.value, .group = pipeline_.live_group}));
       const std::string id = std::move(plan_.id);
       const std::string group = std::move(plan_.group);
-      plan_ = TRY(make_plan(*source, groups, pipeline_, asked_));
+      plan_ = TRY(make_backfill_plan(*source, groups, pipeline_, asked_));
       plan_.id = id;
       plan_.group = group;
       source->close(Milliseconds{1000});
     }
     if (asked_.dry_run) return show_plan();
-    if (partial_count(plan_) > 0 && !asked_.allow_partial) {
+    if (plan_.partial_count() > 0 && !asked_.allow_partial) {
       return Error{Errc::data_loss, "range-partial",
                    partial_words(plan_) + ": older records were deleted",
                    "see the plan with -n; to load what is left: --allow-partial"};
@@ -432,8 +216,7 @@ class Backfill {
     if (asked_.duplicates == Duplicates::allow || plan_.records() == 0) return {};
 
     rows_ = range_rows();
-    rows_.columns = TRY(clickhouse::origin_columns(server(), rows_.database, rows_.table, clock_));
-    apply_rules(pipeline_.columns.rules, rows_.columns);
+    rows_.columns = TRY(origin_columns_of(pipeline_, server(), clock_));
     const std::string& table = pipeline_.table.value;
     const std::string into =
         "load into another table with --into, or insert anyway with "
@@ -478,7 +261,7 @@ class Backfill {
   /// From here on it is fixed what this backfill is.
   Result<void> fix_range(kafka::GroupAdmin& groups) {
     std::map<PartitionId, Committed> starts;
-    for (const PlanRow& row : plan_.rows) {
+    for (const BackfillRow& row : plan_.rows) {
       CommitRecord record;
       record.run = "backfill-" + plan_.id;
       record.range = {row.range.first, row.range.first};
@@ -586,7 +369,7 @@ class Backfill {
   const BackfillSettings asked_;
   PipelineSettings& pipeline_;
   const SystemClock clock_;
-  Plan plan_;
+  BackfillPlan plan_;
   bool begins_anew_ = false;  ///< what was done before is forgotten once all is agreed on
   clickhouse::RangeRows rows_;
 };

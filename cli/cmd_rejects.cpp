@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cmd_rejects.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +15,7 @@
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
+#include "cli/kept_rejects.hpp"
 #include "cli/reject_file.hpp"
 #include "cli/reject_replay.hpp"
 #include "cli/report.hpp"
@@ -28,9 +27,6 @@ namespace sluice::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// The group that remembers what of a reject topic was replayed.
-std::string replay_group(const std::string& group) { return group + ".rejects"; }
 
 /// "topic orders.rejects"
 std::string place_of(const PipelineSettings& pipeline) {
@@ -63,7 +59,7 @@ class Newest {
       kept_.erase(kept_.begin());
     }
   }
-  void add_unreadable() { ++unreadable_; }
+  void add_unreadable(uint64_t lines) { unreadable_ += lines; }
 
   [[nodiscard]] uint64_t total() const { return total_; }
   [[nodiscard]] uint64_t unreadable() const { return unreadable_; }
@@ -88,69 +84,12 @@ class Newest {
   std::multimap<WallTime, KeptReject> kept_;
 };
 
-/// What a listing asks for: an empty group is every group.
-struct Wanted {
-  const std::string& group;
-  std::optional<WallTime> since;
-};
-
-/// Takes the records of a reject topic.
-class TopicTaker final : public RecordListener {
- public:
-  TopicTaker(const Wanted& wanted, Newest& newest) : wanted_(wanted), newest_(newest) {}
-  void record(const Record& record) override {
-    KeptReject kept;
-    kept.record.headers = record.headers->headers();
-    const auto by = kafka::take_reject_headers(kept.record);
-    if (!by || (!wanted_.group.empty() && by->group != wanted_.group)) return;
-    kept.by = *by;
-    kept.rejected_at = WallTime(Milliseconds(std::max<int64_t>(0, record.timestamp_ms)));
-    kept.record.key = std::string(record.key);
-    kept.record.value = std::string(record.value);
-    kept.record.null_key = record.key.data() == nullptr;
-    kept.record.null_value = record.tombstone();
-    newest_.add(std::move(kept));
-  }
-  void reached(PartitionId /*partition*/, Offset /*offset*/) override {}
-
- private:
-  const Wanted& wanted_;
-  Newest& newest_;
-};
-
-Result<void> read_file(const std::string& path, const Wanted& wanted, Newest& newest) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0 && errno == ENOENT) return {};
-  FileDescriptor file = TRY(open_reject_descriptor(path, O_RDONLY));
-  const RejectLines lines = TRY(RejectLines::open(std::move(file), path));
-  for (size_t index = 0; index < lines.size(); ++index) {
-    const std::string line = TRY(lines.line(index));
-    auto kept = parse_reject_line(line);
-    if (!kept) {
-      newest.add_unreadable();
-      continue;
-    }
-    const bool ours = wanted.group.empty() || kept->by.group == wanted.group;
-    const bool late = !wanted.since || kept->rejected_at >= *wanted.since;
-    if (ours && late) newest.add(std::move(*kept));
-  }
-  return {};
-}
-
 Result<void> read_rejects(const Settings& settings, const kafka::ClusterOptions& cluster,
                           const PipelineSettings& pipeline, Newest& newest) {
-  const Wanted wanted{pipeline.group.value, settings.rejects.since};
-  if (pipeline.reject.topic.value.empty()) {
-    const std::string& path = pipeline.reject.file.value;
-    TRY(read_file(replaying_name(path), wanted, newest));
-    return read_file(path, wanted, newest);
-  }
-  kafka::ScanOptions scan;
-  scan.topic = pipeline.reject.topic.value;
-  if (!wanted.group.empty()) scan.group = replay_group(wanted.group);
-  scan.since = wanted.since;
-  TopicTaker taker(wanted, newest);
-  return kafka::scan_topic(cluster, scan, taker, {});
+  const KeptRejectsWanted wanted{pipeline.group.value, settings.rejects.since};
+  newest.add_unreadable(TRY(read_kept_rejects(
+      cluster, pipeline.reject, wanted, [&](KeptReject&& kept) { newest.add(std::move(kept)); })));
+  return {};
 }
 
 /// No control byte reaches the terminal.

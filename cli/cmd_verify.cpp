@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cmd_verify.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -10,68 +8,34 @@
 
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
+#include "cli/kept_rejects.hpp"
 #include "cli/output.hpp"
-#include "cli/reject_file.hpp"
-#include "cli/reject_replay.hpp"
 #include "cli/verify.hpp"
-#include "core/kafka/groups.hpp"
-#include "core/kafka/source.hpp"
+#include "core/kafka/group_view.hpp"
 
 namespace sluice::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Where the records that a group rejected stood, of one topic.
-class RejectedOffsets final : public RecordListener {
- public:
-  explicit RejectedOffsets(const PipelineSettings& pipeline)
-      : topic_(pipeline.topic.value),
-        group_(pipeline.live_group.empty() ? pipeline.group.value : pipeline.live_group) {}
-
-  void record(const Record& record) override {
-    RejectedRecord rejected;
-    rejected.headers = record.headers->headers();
-    const auto by = kafka::take_reject_headers(rejected);
-    if (by) add(rejected, by->group);
-  }
-  void reached(PartitionId /*partition*/, Offset /*offset*/) override {}
-  void add(const RejectedRecord& rejected, const std::string& group) {
-    if (rejected.topic == topic_ && group == group_) {
-      offsets_[rejected.partition].insert(rejected.offset);
-    }
-  }
-  [[nodiscard]] std::map<PartitionId, OffsetRanges> take() const {
-    std::map<PartitionId, OffsetRanges> out;
-    for (const auto& [partition, offsets] : offsets_) {
-      for (const Offset offset : offsets) append(out[partition], {offset, offset.next()});
-    }
-    return out;
-  }
-
- private:
-  const std::string& topic_;
-  const std::string& group_;
-  std::map<PartitionId, std::set<Offset>> offsets_;
-};
-
+/// Offsets of the pipeline's topic whose records are kept among its rejects.
 Result<std::map<PartitionId, OffsetRanges>> rejected_of(const PipelineSettings& pipeline,
                                                         const Connections& connections) {
-  RejectedOffsets offsets(pipeline);
-  if (!pipeline.reject.topic.value.empty()) {
-    kafka::ScanOptions scan;
-    scan.topic = pipeline.reject.topic.value;
-    TRY(kafka::scan_topic(connections.cluster, scan, offsets, {}));
-  } else if (!pipeline.reject.file.value.empty()) {
-    const std::string& path = pipeline.reject.file.value;
-    FileDescriptor file = TRY(open_reject_descriptor(path, O_RDONLY));
-    const RejectLines lines = TRY(RejectLines::open(std::move(file), path));
-    for (size_t index = 0; index < lines.size(); ++index) {
-      const std::string line = TRY(lines.line(index));
-      if (const auto kept = parse_reject_line(line)) offsets.add(kept->record, kept->by.group);
-    }
+  std::map<PartitionId, std::set<Offset>> offsets;
+  if (pipeline.reject.given()) {
+    const std::string& group =
+        pipeline.live_group.empty() ? pipeline.group.value : pipeline.live_group;
+    (void)TRY(read_kept_rejects(connections.cluster, pipeline.reject, {group, {}},
+                                [&](KeptReject&& kept) {
+                                  if (kept.record.topic != pipeline.topic.value) return;
+                                  offsets[kept.record.partition].insert(kept.record.offset);
+                                }));
   }
-  return offsets.take();
+  std::map<PartitionId, OffsetRanges> out;
+  for (const auto& [partition, of_one] : offsets) {
+    for (const Offset offset : of_one) append(out[partition], {offset, offset.next()});
+  }
+  return out;
 }
 
 /// The part of the range that is committed: what is still on its way is not lost.
@@ -79,30 +43,31 @@ Result<std::map<PartitionId, OffsetRange>> ranges_of(const PipelineSettings& pip
                                                      const Connections& connections,
                                                      const AskedRange& asked) {
   constexpr Milliseconds timeout{30'000};
-  kafka::GroupAdmin groups = TRY(kafka::GroupAdmin::open(connections.cluster));
-  const auto committed = TRY(groups.offsets(pipeline.group.value, pipeline.topic.value, timeout));
-  auto source = TRY(kafka::open_source(
-      connections.cluster, {.topic = pipeline.topic.value, .group = pipeline.group.value}));
-  const std::vector<PartitionId> partitions = TRY(source->partitions());
-  const auto held = TRY(source->watermarks(partitions));
+  const std::string& topic = pipeline.topic.value;
+  auto view = TRY(kafka::GroupView::open(connections.cluster, pipeline.group.value));
+  const std::vector<PartitionId> partitions = TRY(view.partitions(topic, timeout));
+  const auto held = TRY(view.watermarks(topic, partitions, timeout));
   std::map<PartitionId, OffsetRange> out;
-  for (const auto& [partition, at] : committed)
-    out[partition] = {held.at(partition).first, at.offset};
-  for (const bool first : {true, false}) {
-    const RangeEdge& edge = first ? asked.from : asked.to;
-    std::map<PartitionId, Offset> times;
+  for (const auto& [partition, committed] : TRY(view.committed(topic, partitions, timeout))) {
+    out[partition] = {held.at(partition).first, committed.offset};
+  }
+  const auto bound = [&](const RangeEdge& edge) -> Result<std::map<PartitionId, Offset>> {
+    std::map<PartitionId, Offset> offsets;
     if (edge.kind == RangeEdge::Kind::time) {
-      times = TRY(source->offsets_at(partitions, edge.time));
+      return view.offsets_at(topic, partitions, edge.time, timeout);
     }
-    for (auto& [partition, range] : out) {
-      std::optional<Offset> bound;
-      if (edge.kind == RangeEdge::Kind::offset) bound = edge.offset;
-      if (edge.kind == RangeEdge::Kind::time) bound = times.at(partition);
-      if (bound && first) range.first = *bound;
-      if (bound && !first) range.next = std::min(range.next, *bound);
+    if (edge.kind != RangeEdge::Kind::offset) return offsets;
+    for (const PartitionId partition : partitions) offsets[partition] = edge.offset;
+    return offsets;
+  };
+  const auto from = TRY(bound(asked.from));
+  const auto to = TRY(bound(asked.to));
+  for (auto& [partition, range] : out) {
+    if (const auto at = from.find(partition); at != from.end()) range.first = at->second;
+    if (const auto at = to.find(partition); at != to.end()) {
+      range.next = std::min(range.next, at->second);
     }
   }
-  source->close(Milliseconds{1000});
   std::erase_if(out, [](const auto& entry) { return entry.second.empty(); });
   return out;
 }

@@ -135,18 +135,6 @@ void write_clickhouse(const std::string& table, const ClickHouseSettings& clickh
   }
 }
 
-std::string start_word(const StartAt& start) {
-  switch (start.kind) {
-    case StartAt::Kind::earliest:
-      return "earliest";
-    case StartAt::Kind::end:
-      return "end";
-    case StartAt::Kind::time:
-      return utc_milliseconds(start.time);
-  }
-  return {};
-}
-
 /// What fills columns otherwise than by their names.
 void write_columns(const PipelineSettings& pipeline, Writer& out) {
   std::string map;

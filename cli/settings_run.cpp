@@ -54,6 +54,20 @@ std::optional<StartAt> parse_start(const std::string& text, WallTime now) {
   return StartAt{StartAt::Kind::time, *time};
 }
 
+std::string start_word(const StartAt& start) {
+  const bool whole_second =
+      start.time.time_since_epoch() % std::chrono::seconds{1} == Milliseconds{0};
+  switch (start.kind) {
+    case StartAt::Kind::earliest:
+      return "earliest";
+    case StartAt::Kind::end:
+      return "end";
+    case StartAt::Kind::time:
+      return whole_second ? utc_seconds(start.time) : utc_milliseconds(start.time);
+  }
+  return {};
+}
+
 void read_rejects(const FlagValues& flags, WallTime now, RejectsSettings& out, RunSettings& run,
                   Problems& problems) {
   const ConfigValue table = flags_as_table(flags);
@@ -158,8 +172,7 @@ StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format
   if (const auto range = flags.last("verify")) {
     out.verify = parse_range(range->value, SystemClock().wall());
     if (!out.verify) {
-      problems.add(range->origin,
-                   fmt::format("'{}' is no range", escape_control(range->value, 64)),
+      problems.add(range->origin, fmt::format("'{}' is no range", escape_control(range->value, 64)),
                    std::string(range_example));
     }
   }

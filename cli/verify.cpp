@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/origin_columns.hpp"
 #include "cli/text.hpp"
 #include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/provenance.hpp"
@@ -50,17 +51,13 @@ class MissingRecords final : public RecordListener {
 Result<clickhouse::RangeRows> wanted_rows(const PipelineSettings& pipeline,
                                           const clickhouse::ServerOptions& options,
                                           const VerifyOptions& verify, const Clock& clock) {
-  auto server =
-      TRY(clickhouse::open_server(options, pipeline.database(), pipeline.table_name(), clock));
-  const Table table =
-      TRY(clickhouse::describe_table(server, pipeline.database(), pipeline.table_name()));
-  clickhouse::RangeRows rows{.database = table.database,
-                             .table = table.name,
+  clickhouse::RangeRows rows{.database = pipeline.database(),
+                             .table = pipeline.table_name(),
                              .topic = pipeline.topic.value,
-                             .columns = clickhouse::origin_columns(table),
+                             .columns = TRY(origin_columns_of(pipeline, options, clock)),
                              .offsets = verify.ranges};
   if (rows.columns.known()) return rows;
-  const std::string shown = clickhouse::shown_table(table.database, table.name);
+  const std::string shown = clickhouse::shown_table(rows.database, rows.table);
   return Error{.code = Errc::config,
                .slug = "no-provenance",
                .message = "the rows of " + shown + " do not tell where they came from",
@@ -105,9 +102,9 @@ nlohmann::ordered_json proof_json(const PartitionProof& proof, size_t ranges_max
 }
 
 std::string proof_sentence(const std::string& topic, const PartitionProof& proof) {
-  std::string text = fmt::format("{}[{}] [{},{}): {}", topic, proof.partition.value,
-                                 proof.range.first.value, proof.range.next.value,
-                                 counted(proof.rows, "row"));
+  std::string text =
+      fmt::format("{}[{}] [{},{}): {}", topic, proof.partition.value, proof.range.first.value,
+                  proof.range.next.value, counted(proof.rows, "row"));
   if (proof.proven()) {
     text += proof.rejected == 0 ? ", each record once"
                                 : fmt::format(", each record once, {} among the rejects",
@@ -141,7 +138,8 @@ Result<std::vector<PartitionProof>> verify_pipeline(const PipelineSettings& pipe
                                                     const VerifyOptions& options,
                                                     const Clock& clock,
                                                     const std::stop_token& stop) {
-  const clickhouse::ServerOptions& server = connections.servers.at(pipeline.destination.value).front();
+  const clickhouse::ServerOptions& server =
+      connections.servers.at(pipeline.destination.value).front();
   const auto wanted = TRY(wanted_rows(pipeline, server, options, clock));
   const auto found = TRY(clickhouse::find_offsets(server, wanted, ranges_max, clock));
 

@@ -14,18 +14,6 @@ namespace {
 
 constexpr uint64_t rejects_told_max = 10;
 
-std::string start_name(const StartAt& start) {
-  switch (start.kind) {
-    case StartAt::Kind::earliest:
-      return "earliest";
-    case StartAt::Kind::end:
-      return "end";
-    case StartAt::Kind::time:
-      return utc_seconds(start.time);
-  }
-  return "earliest";
-}
-
 uint64_t lag_of(const Observer::Assignment& partition) {
   if (!partition.end || *partition.end <= partition.start) return 0;
   return static_cast<uint64_t>(partition.end->value - partition.start.value);
@@ -56,11 +44,11 @@ std::string start_line(std::span<const Observer::Assignment> partitions, const S
                        counted(starts.resumed, "partition"), grouped(starts.lag));
   }
   if (starts.resumed == 0) {
-    return fmt::format("starting at {} on {} (lag {}): the group has no offsets", start_name(start),
+    return fmt::format("starting at {} on {} (lag {}): the group has no offsets", start_word(start),
                        counted(starts.fresh, "partition"), grouped(starts.lag));
   }
   return fmt::format("resuming from committed offsets on {}, starting at {} on {} (lag {})",
-                     counted(starts.resumed, "partition"), start_name(start),
+                     counted(starts.resumed, "partition"), start_word(start),
                      counted(starts.fresh, "partition"), grouped(starts.lag));
 }
 
@@ -75,8 +63,8 @@ void PipelineWatch::assigned(std::span<const Assignment> partitions) {
             : start_line(partitions, pipeline_.start.value)));
   if (console_.human() && !console_.log().to_file()) return;
   const std::string from = starts.fresh == 0     ? "committed"
-                           : starts.resumed == 0 ? start_name(pipeline_.start.value)
-                                                 : "committed," + start_name(pipeline_.start.value);
+                           : starts.resumed == 0 ? start_word(pipeline_.start.value)
+                                                 : "committed," + start_word(pipeline_.start.value);
   console_.log().write(LogLevel::info, again ? "partitions assigned" : "pipeline started",
                        {{"pipeline", pipeline_.name},
                         {"topic", pipeline_.topic.value},

@@ -12,6 +12,7 @@
 
 #include "core/base/check.hpp"
 #include "core/clickhouse/catalog.hpp"
+#include "core/clickhouse/range_rows.hpp"
 #include "core/clickhouse/text.hpp"
 #include "core/model/quote.hpp"
 
@@ -472,9 +473,10 @@ void Preflight::check_clock() {
 }
 
 void Preflight::find_provenance() {
-  if (column("_partition") != nullptr && column("_offset") != nullptr) {
+  const OriginColumns origin = origin_columns(table());
+  if (origin.known()) {
     provenance_ =
-        column("_topic") != nullptr ? "_topic, _partition, _offset" : "_partition, _offset";
+        (origin.topic.empty() ? "" : origin.topic + ", ") + origin.partition + ", " + origin.offset;
   }
   const std::string& engine = table().engine;
   for (const char* kind :

@@ -6,27 +6,15 @@
 
 #include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/server.hpp"
-#include "core/clickhouse/url.hpp"
 #include "core/model/quote.hpp"
 
 namespace sluice::clickhouse {
-namespace {
-
-Result<Server> connect(const ServerOptions& options, const std::string& table,
-                           const RetryOptions& retry, const Clock& clock) {
-  const HttpOptions http = TRY(http_options(options));
-  const Endpoint endpoint = TRY(parse_endpoint(options.url));
-  const Target target{.origin = endpoint.origin, .table = table, .user = shown_name(options.user)};
-  return Server(options, http, target, retry, clock, {});
-}
-
-}  // namespace
 
 Result<std::vector<std::string>> infer_types(const ServerOptions& options,
                                              const std::vector<std::string>& values,
                                              const Clock& clock) {
-  Server server = TRY(connect(options, "", {}, clock));
-  Server brief = TRY(connect(options, "", {.time_max = Milliseconds{1}}, clock));
+  Server server = TRY(open_server(options, "", "", clock));
+  Server brief = TRY(open_server(options, "", "", clock, {.time_max = Milliseconds{1}}));
   std::vector<std::string> types;
   for (const std::string& lines : values) {
     std::string objects;
@@ -48,7 +36,7 @@ Result<std::vector<std::string>> infer_types(const ServerOptions& options,
 Result<void> create_table(const ServerOptions& options, const std::string& database,
                           const std::string& table, const std::string& statement,
                           const Clock& clock) {
-  Server server = TRY(connect(options, shown_table(database, table), {}, clock));
+  Server server = TRY(open_server(options, database, table, clock));
   return server.command(statement, "create the table " + shown_table(database, table), true);
 }
 

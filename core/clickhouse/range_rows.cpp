@@ -36,12 +36,6 @@ std::string condition(const RangeRows& rows) {
 
 }  // namespace
 
-Result<OriginColumns> origin_columns(const ServerOptions& options, const std::string& database,
-                                     const std::string& name, const Clock& clock) {
-  Server server = TRY(open_server(options, database, name, clock));
-  return origin_columns(TRY(describe_table(server, database, name)));
-}
-
 OriginColumns origin_columns(const Table& table) {
   OriginColumns out;
   for (const TableColumn& column : table.columns) {

@@ -25,10 +25,6 @@ struct OriginColumns {
 
 /// Those of the table: columns _topic, _partition and _offset. Pure.
 [[nodiscard]] OriginColumns origin_columns(const Table& table);
-/// The same, asking the server for the table.
-[[nodiscard]] Result<OriginColumns> origin_columns(const ServerOptions& server,
-                                                   const std::string& database,
-                                                   const std::string& table, const Clock& clock);
 
 /// Rows of a table that came from these offsets of a topic.
 struct RangeRows {

@@ -143,13 +143,13 @@ Result<void> Server::repeat(const Once& once) {
 }
 
 Result<Server> open_server(const ServerOptions& options, std::string_view database,
-                           std::string_view table, const Clock& clock) {
+                           std::string_view table, const Clock& clock, const RetryOptions& retry) {
   const HttpOptions http = TRY(http_options(options));
   const Endpoint endpoint = TRY(parse_endpoint(options.url));
   const Target target{.origin = endpoint.origin,
-                      .table = shown_table(database, table),
+                      .table = table.empty() ? std::string() : shown_table(database, table),
                       .user = shown_name(options.user)};
-  return Server(options, http, target, RetryOptions{}, clock, {});
+  return Server(options, http, target, retry, clock, {});
 }
 
 }  // namespace sluice::clickhouse

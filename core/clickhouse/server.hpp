@@ -53,8 +53,9 @@ class Server {
   std::stop_token stop_;
 };
 
-/// A Server for questions about one table, with the usual patience.
+/// A Server for questions about one table (or none: empty names), with the usual patience.
 [[nodiscard]] Result<Server> open_server(const ServerOptions& options, std::string_view database,
-                                         std::string_view table, const Clock& clock);
+                                         std::string_view table, const Clock& clock,
+                                         const RetryOptions& retry = {});
 
 }  // namespace sluice::clickhouse

@@ -6,7 +6,6 @@
 
 #include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/server.hpp"
-#include "core/clickhouse/url.hpp"
 #include "core/model/quote.hpp"
 
 namespace sluice::clickhouse {
@@ -219,12 +218,7 @@ Result<void> HttpSnapshotTables::drop(const std::string& name) {
 Result<std::unique_ptr<SnapshotTables>> open_snapshot_tables(const ServerOptions& server_options,
                                                              const SnapshotTablesOptions& options,
                                                              const Clock& clock) {
-  const HttpOptions http = TRY(http_options(server_options));
-  const Endpoint endpoint = TRY(parse_endpoint(server_options.url));
-  const Target target{.origin = endpoint.origin,
-                      .table = shown_table(options.database, options.table),
-                      .user = shown_name(server_options.user)};
-  Server server(server_options, http, target, RetryOptions{}, clock, {});
+  Server server = TRY(open_server(server_options, options.database, options.table, clock));
   return std::unique_ptr<SnapshotTables>(
       std::make_unique<HttpSnapshotTables>(std::move(server), options));
 }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/settings.hpp"
+#include "core/kafka/groups.hpp"
+#include "core/pipeline/ports.hpp"
+
+/// What a backfill would read, and how that is shown.
+namespace sluice::cli {
+
+/// One partition of a plan.
+struct BackfillRow {
+  PartitionId partition;
+  Watermarks held;
+  OffsetRange range;
+  std::optional<WallTime> starts;  ///< timestamp of the first record of the range
+  bool partial = false;            ///< records before it may have been deleted
+};
+
+/// What a backfill is going to read, or has begun to read.
+struct BackfillPlan {
+  std::string id;
+  std::string group;
+  std::vector<BackfillRow> rows;
+  uint64_t bytes_estimate = 0;
+  std::string timestamp_type;  ///< CreateTime, LogAppendTime; empty: not known
+
+  [[nodiscard]] uint64_t records() const {
+    uint64_t sum = 0;
+    for (const BackfillRow& row : rows) {
+      if (!row.range.empty())
+        sum += static_cast<uint64_t>(row.range.next.value - row.range.first.value);
+    }
+    return sum;
+  }
+  [[nodiscard]] std::map<PartitionId, OffsetRange> fixed() const {
+    std::map<PartitionId, OffsetRange> out;
+    for (const BackfillRow& row : rows) out.emplace(row.partition, row.range);
+    return out;
+  }
+  /// Partitions that may no longer hold the start of the range.
+  [[nodiscard]] size_t partial_count() const;
+};
+
+/// Asks the broker where the range lies in each partition now. `id` and `group` are left out.
+[[nodiscard]] Result<BackfillPlan> make_backfill_plan(Source& source, kafka::GroupAdmin& groups,
+                                                      const PipelineSettings& pipeline,
+                                                      const BackfillSettings& asked);
+
+/// "1 partition no longer holds the start of the range"
+[[nodiscard]] std::string partial_words(const BackfillPlan& plan);
+[[nodiscard]] std::string plan_text(const BackfillPlan& plan, const PipelineSettings& pipeline,
+                                    const BackfillSettings& asked);
+[[nodiscard]] nlohmann::ordered_json plan_json(const BackfillPlan& plan,
+                                               const PipelineSettings& pipeline,
+                                               const BackfillSettings& asked);
+
+}  // namespace sluice::cli

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/kept_rejects.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "cli/reject_replay.hpp"
+
+namespace sluice::cli {
+namespace {
+
+using Take = std::function<void(KeptReject&&)>;
+
+/// Takes the records of a reject topic.
+class TopicTaker final : public RecordListener {
+ public:
+  TopicTaker(const KeptRejectsWanted& wanted, const Take& take) : wanted_(wanted), take_(take) {}
+  void record(const Record& record) override {
+    KeptReject kept;
+    kept.record.headers = record.headers->headers();
+    const auto by = kafka::take_reject_headers(kept.record);
+    if (!by || (!wanted_.group.empty() && by->group != wanted_.group)) return;
+    kept.by = *by;
+    kept.rejected_at = WallTime(Milliseconds(std::max<int64_t>(0, record.timestamp_ms)));
+    kept.record.key = std::string(record.key);
+    kept.record.value = std::string(record.value);
+    kept.record.null_key = record.key.data() == nullptr;
+    kept.record.null_value = record.tombstone();
+    take_(std::move(kept));
+  }
+  void reached(PartitionId /*partition*/, Offset /*offset*/) override {}
+
+ private:
+  const KeptRejectsWanted& wanted_;
+  const Take& take_;
+};
+
+Result<uint64_t> read_file(const std::string& path, const KeptRejectsWanted& wanted,
+                           const Take& take) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 && errno == ENOENT) return uint64_t{0};
+  FileDescriptor file = TRY(open_reject_descriptor(path, O_RDONLY));
+  const RejectLines lines = TRY(RejectLines::open(std::move(file), path));
+  uint64_t unreadable = 0;
+  for (size_t index = 0; index < lines.size(); ++index) {
+    const std::string line = TRY(lines.line(index));
+    auto kept = parse_reject_line(line);
+    if (!kept) {
+      ++unreadable;
+      continue;
+    }
+    const bool ours = wanted.group.empty() || kept->by.group == wanted.group;
+    const bool late = !wanted.since || kept->rejected_at >= *wanted.since;
+    if (ours && late) take(std::move(*kept));
+  }
+  return unreadable;
+}
+
+}  // namespace
+
+std::string replay_group(const std::string& group) { return group + ".rejects"; }
+
+Result<uint64_t> read_kept_rejects(const kafka::ClusterOptions& cluster,
+                                   const RejectSettings& place, const KeptRejectsWanted& wanted,
+                                   const Take& take) {
+  if (place.topic.value.empty()) {
+    const std::string& path = place.file.value;
+    const uint64_t before = TRY(read_file(replaying_name(path), wanted, take));
+    return before + TRY(read_file(path, wanted, take));
+  }
+  kafka::ScanOptions scan;
+  scan.topic = place.topic.value;
+  if (!wanted.group.empty()) scan.group = replay_group(wanted.group);
+  scan.since = wanted.since;
+  TopicTaker taker(wanted, take);
+  TRY(kafka::scan_topic(cluster, scan, taker, {}));
+  return uint64_t{0};
+}
+
+}  // namespace sluice::cli
