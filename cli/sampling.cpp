@@ -306,7 +306,8 @@ void widen_until_records_fit(const Sample& sample, std::vector<ProposedColumn>& 
         column.type = "String";
         type = parse_data_type(column.full_type());
       }
-      table.columns.push_back({.name = column.name, .type = std::move(type).value()});
+      table.columns.push_back(
+          {.name = column.name, .type = std::move(type).value(), .default_expression = {}});
     }
     const BlockSchema schema(std::move(table));
     const auto misfit = first_misfit(sample.values(), schema, next);
