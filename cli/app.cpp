@@ -74,8 +74,7 @@ int show_version(const OutputSettings& output, const Environment& environment) {
 
 int show_properties(const OutputSettings& output, const Environment& environment) {
   const auto names = kafka::property_names();
-  if (!is_json(output.format))
-    return print(join(names, "\n") + "\n", output, environment);
+  if (!is_json(output.format)) return print(join(names, "\n") + "\n", output, environment);
   return print(nlohmann::ordered_json(names).dump() + "\n", output, environment);
 }
 

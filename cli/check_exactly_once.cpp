@@ -77,15 +77,13 @@ Result<Preflight> preflight_exactly_once(const PipelineSettings& pipeline,
 }
 
 Result<ExactlyOnce> require_exactly_once(const PipelineSettings& pipeline,
-                                         const Connections& connections, Resolve resolve,
-                                         const Clock& clock) {
+                                         const Connections& connections, const Clock& clock) {
   const Preflight found = TRY(preflight_exactly_once(pipeline, connections, clock));
   const bool unmet =
       std::any_of(found.requirements.begin(), found.requirements.end(),
                   [](const Requirement& one) { return one.state == Requirement::State::unmet; });
   if (unmet) return clickhouse::refusal_of(found.requirements, pipeline.name);
-  return ExactlyOnce{
-      .safe_age = found.safe_age, .provenance = found.provenance, .resolve = resolve};
+  return ExactlyOnce{.safe_age = found.safe_age, .provenance = found.provenance};
 }
 
 void check_exactly_once(const PipelineSettings& pipeline, const Connections& connections,

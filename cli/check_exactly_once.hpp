@@ -25,7 +25,7 @@ struct Preflight {
 /// For a run: what the preflight found, or Errc::config with what is not met and how to mend it.
 [[nodiscard]] Result<ExactlyOnce> require_exactly_once(const PipelineSettings& pipeline,
                                                        const Connections& connections,
-                                                       Resolve resolve, const Clock& clock);
+                                                       const Clock& clock);
 
 /// Whether a pipeline can be exactly-once, requirement by requirement (delivery.md section 4.5).
 void check_exactly_once(const PipelineSettings& pipeline, const Connections& connections,

@@ -107,8 +107,7 @@ std::string_view compression_word(clickhouse::Compression compression) {
 }
 
 /// `table` is "clickhouse", or that of another destination.
-void write_clickhouse(const std::string& table, const ClickHouseSettings& clickhouse,
-                      Writer& out) {
+void write_clickhouse(const std::string& table, const ClickHouseSettings& clickhouse, Writer& out) {
   out.table(table);
   const auto& urls = clickhouse.urls;
   if (urls.value.size() == 1) out.line("url", toml_text(urls.value.front()), urls.origin);

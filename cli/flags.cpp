@@ -93,7 +93,9 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"on-gap", 0, "stop|continue", "what to do when offsets are gone before they were read",
      for_runs, errors},
     {"resolve", 0, "resend|skip",
-     "exactly-once: what to do with the batch that halted a partition, as the halt's message says",
+     "exactly-once: what to do with the batch that halted a partition, with :TOPIC:PARTITION "
+     "behind "
+     "it as the halt's message says; repeatable",
      for_runs, errors},
     {"exit-on-idle", 0, "DURATION", "exit 0 after so long with everything read and committed",
      for_tail, range},

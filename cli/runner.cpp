@@ -177,14 +177,15 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
   PipelineOptions options = options_of(job, pipeline, before);
   if (pipeline.delivery.value == DeliveryLevel::exactly_once && !options.exactly_once) {
-    auto kept = require_exactly_once(pipeline, connections_, job.resolve, clock_);
+    auto kept = require_exactly_once(pipeline, connections_, clock_);
     if (!kept) {
       PipelineReport unstarted = before;
       unstarted.error = std::move(kept).error();
       return unstarted;
     }
     options.exactly_once = *kept;
-    job.resolve = Resolve::halt;  // what a person decided is decided once
+    // What a person decided is decided once.
+    options.exactly_once->decisions = std::exchange(job.decisions, {});
   }
   if (options.exactly_once) options.exactly_once->salt = random_bits();
   PipelineReport report = sluice::run_pipeline(options, ports, stop);

@@ -17,7 +17,7 @@ struct Runner::Job {
   PipelineWatch watch;
   PipelineResult result;
   Family* const family;             ///< null for a pipeline with one topic
-  Resolve resolve = Resolve::halt;  ///< --resolve, until a run has followed it
+  std::vector<Decision> decisions;  ///< --resolve, until a run has followed it
   bool read_whole = false;  ///< a new topic of a pipeline that is known: from its first record
   bool ended = false;
   bool gone = false;  ///< the topic was not there at the last look

@@ -78,7 +78,10 @@ Runner::Job& Runner::add_job(MeteredPipeline& pipeline, Family* family) {
   const std::lock_guard lock(mutex_);
   Job& job = jobs_.emplace_back(console_, pipeline, family);
   job.watch.counts().endless = settings_.run.continuous;
-  job.resolve = settings_.run.resolve.value;
+  for (const Decision& decision : settings_.run.decisions) {
+    const bool other = decision.partition && decision.partition->first != job.settings.topic.value;
+    if (family == nullptr || !other) job.decisions.push_back(decision);
+  }
   job.result = result_of(job.settings);
   return job;
 }

@@ -98,6 +98,15 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
     return missing(Errc::usage, "no enabled pipeline has a name like that",
                    "check the names in the configuration");
   }
+  if (!settings.run.decisions.empty() && settings.pipelines.size() > 1) {
+    missing(Errc::usage, "--resolve is about one pipeline, and this is several",
+            "name the one that halted, as in: sluice sync NAME --resolve …");
+  }
+  for (const Decision& decision : settings.run.decisions) {
+    if (decision.partition || settings.pipelines.front().topics_regex.value.empty()) continue;
+    missing(Errc::usage, "--resolve does not say which topic of topics_regex it is about",
+            "write it as the halt's message does: --resolve skip:TOPIC:PARTITION");
+  }
   // Rejected records are listed without ClickHouse, and those of a file without Kafka.
   const bool lists_only = invocation.command == "rejects" && !settings.rejects.replay;
   const bool needs_kafka =

@@ -143,7 +143,7 @@ struct RunSettings {
   bool start_is_explicit = false;
   bool rejects_ok = false;
   bool fail_fast = false;
-  Setting<Resolve> resolve{Resolve::halt, {}};
+  std::vector<Decision> decisions;
   bool keep_old = false;  ///< this and what follows: of a snapshot (SnapshotOptions)
   bool allow_empty = false;
   bool allow_shrink = false;

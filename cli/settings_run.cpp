@@ -211,6 +211,37 @@ std::string lock_folder(const Environment& environment) {
   return "/run/lock";
 }
 
+/// resend, skip, resend:TOPIC:PARTITION, skip:TOPIC:PARTITION
+std::optional<Decision> parse_decision(std::string_view text) {
+  Decision out;
+  const size_t colon = text.find(':');
+  const std::string_view word = text.substr(0, colon);
+  if (word != "resend" && word != "skip") return std::nullopt;
+  out.resolve = word == "skip" ? Resolve::skip : Resolve::resend;
+  if (colon == std::string_view::npos) return out;
+  const std::string_view where = text.substr(colon + 1);
+  const size_t second = where.find(':');
+  if (second == 0 || second == std::string_view::npos) return std::nullopt;
+  const auto partition = parse_count(where.substr(second + 1));
+  if (!partition || *partition > INT32_MAX) return std::nullopt;
+  out.partition = {std::string(where.substr(0, second)),
+                   PartitionId{static_cast<int32_t>(*partition)}};
+  return out;
+}
+
+void read_decisions(const FlagValues& flags, std::vector<Decision>& out, Problems& problems) {
+  for (const Setting<std::string>& given : flags.all("resolve")) {
+    if (const auto decision = parse_decision(given.value)) {
+      out.push_back(*decision);
+    } else {
+      problems.add(
+          given.origin,
+          fmt::format("'{}' says not what to do with which batch", escape_control(given.value, 64)),
+          "resend or skip, with :TOPIC:PARTITION behind it as the halt's message has it");
+    }
+  }
+}
+
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems) {
   const FlagValues& flags = invocation.flags;
   const ConfigValue table = flags_as_table(flags);
@@ -240,8 +271,7 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   }
   out.rejects_ok = flags.has("rejects-ok");
   out.fail_fast = flags.has("fail-fast");
-  reader.choice<Resolve>("resolve", {{"resend", Resolve::resend}, {"skip", Resolve::skip}},
-                         out.resolve);
+  read_decisions(flags, out.decisions, problems);
   out.keep_old = flags.has("keep-old");
   out.allow_empty = flags.has("allow-empty");
   out.allow_shrink = flags.has("allow-shrink");

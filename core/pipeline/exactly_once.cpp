@@ -45,7 +45,52 @@ Error PipelineRun::halted(PartitionId partition, const Intent& intent, std::stri
                   options_.topic, partition.value, intent.next.value, intent.nonce,
                   schema_->table().full_name(), why),
       fmt::format("look for its rows (system.query_log has the nonce in query_id), then run it "
-                  "again with --resolve skip if they are there, --resolve resend if not")};
+                  "again with --resolve skip:{0}:{1} if they are there, --resolve resend:{0}:{1} "
+                  "if not",
+                  options_.topic, partition.value)};
+}
+
+Resolve PipelineRun::decided_on(PartitionId partition) const {
+  for (const Decision& decision : options_.exactly_once->decisions) {
+    if (!decision.partition || *decision.partition == std::pair(options_.topic, partition)) {
+      return decision.resolve;
+    }
+  }
+  return Resolve::halt;
+}
+
+/// A decision is about the batch that a person has looked for in the table, and no other.
+Result<void> PipelineRun::check_decisions() const {
+  std::vector<PartitionId> open;
+  for (const auto& [partition, plan] : plan_.partitions) {
+    if (!plan.committed) continue;
+    const CommitRecord record = CommitRecord::decode(plan.committed->metadata);
+    if (record.intent || record.kind == CommitRecord::Kind::foreign ||
+        record.kind == CommitRecord::Kind::damaged) {
+      open.push_back(partition);
+    }
+  }
+  for (const Decision& decision : options_.exactly_once->decisions) {
+    const std::string_view word = decision.resolve == Resolve::skip ? "skip" : "resend";
+    if (!decision.partition && open.size() > 1) {
+      return Error{Errc::usage, "resolve-which",
+                   fmt::format("{} partitions of {} have an open batch, and --resolve {} does not "
+                               "say which is meant",
+                               open.size(), options_.topic, word),
+                   fmt::format("name the one that halted, as its message did: --resolve {}:{}:{}",
+                               word, options_.topic, open.front().value)};
+    }
+    const bool there = decision.partition ? decision.partition->first == options_.topic &&
+                                                std::find(open.begin(), open.end(),
+                                                          decision.partition->second) != open.end()
+                                          : !open.empty();
+    if (!there) {
+      ports_.observer.warning("nothing-to-resolve",
+                              fmt::format("{}: --resolve {} names no partition with an open batch",
+                                          options_.topic, word));
+    }
+  }
+  return {};
 }
 
 /// What the group's record says about a batch that may be under way.
@@ -56,14 +101,16 @@ Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& co
   const auto planned = plan_.partitions.find(partition);
   const bool asked_about = planned != plan_.partitions.end() && planned->second.committed &&
                            planned->second.committed->metadata == committed.metadata;
-  const Resolve resolve = asked_about ? options_.exactly_once->resolve : Resolve::halt;
+  const Resolve resolve = asked_about ? decided_on(partition) : Resolve::halt;
   if (record.kind == CommitRecord::Kind::foreign || record.kind == CommitRecord::Kind::damaged) {
     if (resolve == Resolve::skip) return {};
     return Error{Errc::data_loss, "exactly-once-halted",
                  fmt::format("{}[{}]: the committed offset of group {} carries metadata that is "
                              "not this version's: a batch may be under way that nobody can read",
                              options_.topic, partition.value, options_.group),
-                 "find out which program commits for this group; to discard it: --resolve skip"};
+                 fmt::format("find out which program commits for this group; to discard it: "
+                             "--resolve skip:{}:{}",
+                             options_.topic, partition.value)};
   }
   const auto own = sequences_.find(partition);
   if (own != sequences_.end() && record.sequence < own->second) {
@@ -104,12 +151,12 @@ Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& co
   return {};
 }
 
-/// Whether the table may have forgotten its token; clocks may differ by a minute.
+/// Whether the table may have forgotten its token; clocks may differ by a minute. Of one from the
+/// future nobody knows the age.
 bool PipelineRun::too_old(const Intent& intent) const {
   constexpr Milliseconds clock_skew_max{60'000};
-  const Milliseconds age =
-      ports_.clock.wall().time_since_epoch() - Milliseconds{intent.at_ms} + clock_skew_max;
-  return age > options_.exactly_once->safe_age;
+  const Milliseconds age = ports_.clock.wall().time_since_epoch() - Milliseconds{intent.at_ms};
+  return age + clock_skew_max > options_.exactly_once->safe_age || age < -clock_skew_max;
 }
 
 /// Over all records of the batch to come, rows or not, so that a table that changed in between
@@ -310,7 +357,8 @@ void PipelineRun::send_armed() {
     CHECK(session != nullptr && session->open);
     std::string token = insert_token(session->open->nonce, session->open->table_uuid);
     const Milliseconds age =
-        ports_.clock.wall().time_since_epoch() - Milliseconds{session->open->at_ms};
+        std::max(ports_.clock.wall().time_since_epoch() - Milliseconds{session->open->at_ms},
+                 Milliseconds{0});
     Delivery::Whole whole{.token = std::move(token),
                           .resend_before = {},
                           .may_have_landed = session->replayed,

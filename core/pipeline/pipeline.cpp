@@ -48,6 +48,7 @@ Result<void> PipelineRun::prepare() {
   encode_for(TRY(target(std::move(table))));
   plan_ = TRY(
       make_plan(options_, ports_.source, ports_.sink, schema_->table().uuid, ports_.clock.wall()));
+  if (exact()) TRY(check_decisions());
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
   }

@@ -7,6 +7,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
@@ -38,6 +40,14 @@ enum class Resolve : uint8_t {
   skip,    ///< it did
 };
 
+/// What a person decided about the open batch of one partition.
+struct Decision {
+  Resolve resolve = Resolve::halt;
+  /// Nothing: the one open batch of the topic; a run with several refuses to guess.
+  std::optional<std::pair<std::string, PartitionId>> partition{};
+  bool operator==(const Decision&) const = default;
+};
+
 /// How exactly-once is kept (delivery.md section 4). The table must have passed the preflight.
 struct ExactlyOnce {
   /// An intent older than this is not simply sent again: the table may have forgotten its token.
@@ -46,7 +56,7 @@ struct ExactlyOnce {
   bool provenance = false;
   /// Random bits beside PipelineOptions::seed, so that no two processes draw the same nonce.
   uint64_t salt = 0;
-  Resolve resolve = Resolve::halt;
+  std::vector<Decision> decisions{};  ///< about batches that were open before this run
   bool operator==(const ExactlyOnce&) const = default;
 };
 

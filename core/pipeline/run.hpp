@@ -170,6 +170,8 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Result<void> take_intent(PartitionId partition, const Committed& committed, Session& session,
                            const Watermarks& held);
   Error halted(PartitionId partition, const Intent& intent, std::string_view why) const;
+  Resolve decided_on(PartitionId partition) const;
+  Result<void> check_decisions() const;
   void digest(const Record& record, Session& session);
   bool was_excluded(const Record& record, Session& session);
   void finish_replay(PartitionId partition, Session& session);

@@ -157,8 +157,12 @@ def test_case_30_a_table_created_anew_between_attempts_halts_until_a_person_deci
     ledger.clickhouse.query(f"DROP TABLE {ledger.table} SYNC")
     ledger.clickhouse.query(create)
     halted = ledger.sync().expect(1)
-    assert "exactly-once-halted" in halted.stderr and "--resolve" in halted.stderr
-    ledger.sync("--resolve", "resend").expect(3)
+    assert "exactly-once-halted" in halted.stderr
+    assert f"--resolve resend:{ledger.topic}:0" in halted.stderr
+    several = ledger.sync("--resolve", "resend").expect(2)
+    assert "2 partitions" in several.stderr, "one decision is not about both batches"
+    decisions = [f"--resolve=resend:{ledger.topic}:{partition}" for partition in range(2)]
+    ledger.sync(*decisions).expect(3)
     ledger.expect_exactly_once(rejected=1)
 
 

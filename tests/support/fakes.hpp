@@ -27,8 +27,10 @@ inline std::vector<uint64_t> range(uint64_t first, uint64_t count) {
 class FakeClock final : public Clock {
  public:
   TimePoint now() const override { return now_; }
-  WallTime wall() const override { return WallTime{Milliseconds{1'700'000'000'000}}; }
+  WallTime wall() const override { return WallTime{Milliseconds{1'700'000'000'000} + wall_shift}; }
   void advance(Milliseconds by) { now_ += by; }
+
+  Milliseconds wall_shift{0};  ///< the wall clock stands still but for this
 
  private:
   TimePoint now_{std::chrono::hours{1}};
