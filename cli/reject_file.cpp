@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "cli/text.hpp"
@@ -31,8 +32,12 @@ class RejectFile final : public RejectSink {
   }
 
   Result<void> flush() override {
-    TRY(write_buffer());
-    return sync();
+    // The kernel tells of bytes that it lost once; the next fsync would say that all is well.
+    if (failure_) return *failure_;
+    Result<void> flushed = write_buffer();
+    if (flushed.ok()) flushed = sync();
+    if (!flushed.ok()) failure_ = flushed.error();
+    return flushed;
   }
 
  private:
@@ -69,6 +74,7 @@ class RejectFile final : public RejectSink {
   kafka::RejectedBy by_;
   const Clock& clock_;
   std::string buffer_;
+  std::optional<Error> failure_;
 };
 
 void add_bytes(nlohmann::ordered_json& out, const std::string& name, const std::string& bytes,

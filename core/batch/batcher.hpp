@@ -99,8 +99,12 @@ class Batcher {
 
   /// A batch is done: its memory may serve new blocks.
   void recycle(Batch batch);
-  /// Gives the memory of recycled blocks back.
-  void release_spares() { spares_.clear(); }
+  /// Gives the memory of recycled blocks back, and of open ones without a row: a record that became
+  /// none may have made them large. Their addresses are void.
+  void release_unused() {
+    spares_.clear();
+    std::erase_if(open_, [](const auto& entry) { return entry.second.block.rows() == 0; });
+  }
 
   /// Shows every open block.
   template <class See>

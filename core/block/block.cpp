@@ -123,37 +123,45 @@ bool Block::row_is_open() const {
 }
 
 Block Block::slice(uint64_t first, uint64_t count) const {
-  CHECK(first <= rows_ && count <= rows_ - first);
   Block copy(*schema_);
-  for (size_t index = 0; index < columns_.size(); ++index) {
-    copy.columns_[index] = columns_[index].slice(first, count);
-    copy.bytes_ += copy.columns_[index].bytes();
-    const std::string_view flags = missing_[index].flags.view();
-    if (flags.size() <= first) continue;
-    const std::string_view part = flags.substr(first, count);
-    Missing& missing = copy.missing_[index];
-    // Flags end after the last 1, so that a rollback can tell whose the last one is.
-    const size_t size = part.rfind('\1') == std::string_view::npos ? 0 : part.rfind('\1') + 1;
-    missing.flags.append(part.data(), size);
-    missing.count = static_cast<uint64_t>(std::count(part.begin(), part.end(), '\1'));
-    copy.flagged_ += missing.count == 0 ? 0 : 1;
-  }
-  if (columns_.empty()) copy.slice_lines(*this, first, count);
-  for (uint64_t row = first; row < first + count; ++row) {
-    copy.append_offset(offset_of(row));
-    ++copy.rows_;
-  }
+  copy.append_rows(*this, first, count);
   return copy;
 }
 
-void Block::slice_lines(const Block& from, uint64_t first, uint64_t count) {
+void Block::append_rows(const Block& from, uint64_t first, uint64_t count) {
+  CHECK(first <= from.rows_ && count <= from.rows_ - first && !row_is_open());
+  if (!columns_.empty()) bytes_ = 0;
+  for (size_t index = 0; index < columns_.size(); ++index) {
+    columns_[index].append_rows(from.columns_[index], first, count);
+    bytes_ += columns_[index].bytes();
+    const std::string_view flags = from.missing_[index].flags.view();
+    if (flags.size() <= first) continue;
+    const std::string_view part = flags.substr(first, count);
+    // Flags end after the last 1, so that a rollback can tell whose the last one is.
+    const size_t last = part.rfind('\1');
+    if (last == std::string_view::npos) continue;
+    Missing& missing = missing_[index];
+    missing.flags.append_zeros(rows_ - missing.flags.size());
+    missing.flags.append(part.data(), last + 1);
+    if (missing.count == 0) ++flagged_;
+    missing.count += static_cast<uint64_t>(std::count(part.begin(), part.end(), '\1'));
+  }
+  if (columns_.empty()) append_lines(from, first, count);
+  for (uint64_t row = first; row < first + count; ++row) {
+    append_offset(from.offset_of(row));
+    ++rows_;
+  }
+}
+
+void Block::append_lines(const Block& from, uint64_t first, uint64_t count) {
   if (count == 0) return;
   const uint64_t begin = first == 0 ? 0 : from.line_ends_[first - 1];
+  const uint64_t base = lines_.size();
   lines_.append(from.lines_.data() + begin, from.line_ends_[first + count - 1] - begin);
   bytes_ = lines_.size();
-  line_ends_.reserve(count);
+  line_ends_.reserve(line_ends_.size() + count);
   for (uint64_t row = first; row < first + count; ++row) {
-    line_ends_.push_back(from.line_ends_[row] - begin);
+    line_ends_.push_back(base + from.line_ends_[row] - begin);
   }
 }
 

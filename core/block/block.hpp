@@ -81,6 +81,8 @@ class Block {
   [[nodiscard]] Offset offset_of(uint64_t row) const;
   /// A copy of rows [first, first + count).
   [[nodiscard]] Block slice(uint64_t first, uint64_t count) const;
+  /// Appends copies of these rows of another block of the same schema. Their offsets follow ours.
+  void append_rows(const Block& from, uint64_t first, uint64_t count);
   /// Forgets all rows and keeps the memory for the next ones.
   void clear();
 
@@ -100,7 +102,7 @@ class Block {
   [[nodiscard]] bool row_is_open() const;
   void complete(size_t column);
   void append_offset(Offset offset);
-  void slice_lines(const Block& from, uint64_t first, uint64_t count);
+  void append_lines(const Block& from, uint64_t first, uint64_t count);
 
   const BlockSchema* schema_;
   std::vector<Column> columns_;

@@ -184,35 +184,33 @@ size_t Column::data_position(uint64_t row) const {
   return static_cast<size_t>(bytes - data_.data());
 }
 
-void Column::copy_offsets(const Column& from, uint64_t first, uint64_t count) {
-  const uint64_t base = from.elements_before(first);
+void Column::append_offsets(const Column& from, uint64_t first, uint64_t count) {
+  const uint64_t skipped = from.elements_before(first);
+  const uint64_t base = elements_before(rows_);
   offsets_.reserve(count * sizeof(uint64_t));
   for (uint64_t row = first; row < first + count; ++row) {
-    offsets_.append_value(from.elements_before(row + 1) - base);
+    offsets_.append_value(base + from.elements_before(row + 1) - skipped);
   }
 }
 
-Column Column::slice(uint64_t first, uint64_t count) const {
-  CHECK(first <= rows_ && count <= rows_ - first);
-  Column copy(*type_);
-  copy.nullable_ = nullable_;
-  copy.row_overhead_ = row_overhead_;
-  copy.rows_ = count;
-  const size_t begin = data_position(first);
-  copy.data_.append(data_.data() + begin, data_position(first + count) - begin);
-  if (nullable_) copy.nulls_.append(nulls_.data() + first, count);
+void Column::append_rows(const Column& from, uint64_t first, uint64_t count) {
+  CHECK(kind_ == from.kind_ && nullable_ == from.nullable_ && width_ == from.width_);
+  CHECK(first <= from.rows_ && count <= from.rows_ - first);
+  const size_t begin = from.data_position(first);
+  data_.append(from.data_.data() + begin, from.data_position(first + count) - begin);
+  if (nullable_) nulls_.append(from.nulls_.data() + first, count);
   uint64_t child_first = first;
   uint64_t child_count = count;
   if (has_offsets(kind_)) {
-    copy.copy_offsets(*this, first, count);
-    child_first = elements_before(first);
-    child_count = elements_before(first + count) - child_first;
+    append_offsets(from, first, count);
+    child_first = from.elements_before(first);
+    child_count = from.elements_before(first + count) - child_first;
   }
+  rows_ += count;
   for (size_t i = 0; i < children_.size(); ++i) {
-    copy.children_[i] = children_[i].slice(child_first, child_count);
+    children_[i].append_rows(from.children_[i], child_first, child_count);
   }
-  copy.mark();
-  return copy;
+  mark();
 }
 
 void Column::add_pieces(std::vector<std::string_view>& pieces) const {

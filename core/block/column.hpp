@@ -108,7 +108,8 @@ class Column {
   /// Forgets all rows but the first `rows`; fixed_width() only.
   void truncate(uint64_t rows);
 
-  [[nodiscard]] Column slice(uint64_t first, uint64_t count) const;
+  /// Appends copies of these rows of another column of the same type, and marks.
+  void append_rows(const Column& from, uint64_t first, uint64_t count);
   void clear();
   /// Adds this column's data, without header, to a body in Native order.
   void add_pieces(std::vector<std::string_view>& pieces) const;
@@ -129,7 +130,7 @@ class Column {
   uint64_t mark_children();
   [[nodiscard]] uint64_t elements_before(uint64_t row) const;
   [[nodiscard]] size_t data_position(uint64_t row) const;
-  void copy_offsets(const Column& from, uint64_t first, uint64_t count);
+  void append_offsets(const Column& from, uint64_t first, uint64_t count);
 
   // What the hot path touches comes first, in as few cache lines as possible.
   Buffer data_;

@@ -2,7 +2,6 @@
 #include "core/clickhouse/sink.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
 #include <optional>
 #include <stop_token>
@@ -63,7 +62,8 @@ class HttpSink final : public Sink {
   const Clock& clock_;
   std::stop_source cancel_;
   Gate gate_;
-  std::atomic<unsigned> under_way_ = 0;  ///< submitted, and without an outcome
+  /// Submitted and not collected: whoever collects an outcome has room for one more INSERT.
+  unsigned under_way_ = 0;
   Queue<Sender::Task> queue_;
   Queue<InsertOutcome> outcomes_;
   std::deque<Sender> senders_;
@@ -93,9 +93,7 @@ HttpSink::~HttpSink() {
 
 void HttpSink::run(Sender& sender, const std::stop_token& end) {
   while (const auto next = queue_.pop(end)) {
-    InsertOutcome outcome = sender.deliver(*next, cancel_.get_token());
-    --under_way_;
-    outcomes_.push(std::move(outcome));
+    outcomes_.push(sender.deliver(*next, cancel_.get_token()));
   }
 }
 
@@ -110,6 +108,7 @@ std::vector<InsertOutcome> HttpSink::collect(Milliseconds wait) {
   std::vector<InsertOutcome> collected;
   auto outcome = outcomes_.pop_until(std::chrono::steady_clock::now() + wait);
   while (outcome) {
+    --under_way_;
     collected.push_back(std::move(*outcome));
     outcome = outcomes_.try_pop();
   }

@@ -44,7 +44,9 @@ constexpr bool take_char(std::string_view& text, char c) {
 template <class T>
 [[nodiscard]] constexpr T digits_value(std::string_view digits) {
   T value = 0;
-  for (const char digit : digits) value = static_cast<T>(value * 10 + (digit - '0'));
+  for (const char digit : digits) {
+    value = static_cast<T>(value * T{10} + static_cast<T>(digit - '0'));
+  }
   return value;
 }
 

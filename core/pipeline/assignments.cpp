@@ -36,6 +36,9 @@ Result<std::vector<Offset>> PipelineRun::assigned(
     std::optional<Committed> stands;
     if (committed[i]) {
       stands = TRY(standing(*committed[i], schema_->table().uuid, ports_.clock.wall()));
+    } else if (const auto range = ranges_.find(partition); range != ranges_.end()) {
+      // It was ours before, and nothing could be committed since.
+      stands = Committed{range->second.next, {}};
     }
     Start start{marks.first, {}};
     if (planned || options_.fixed.empty()) {
@@ -46,7 +49,7 @@ Result<std::vector<Offset>> PipelineRun::assigned(
     }
     if (start.gap) pass_gap(*start.gap);
     // A hand-over is done once the offset it means is committed itself.
-    const bool as_committed = stands && stands->offset == committed[i]->offset;
+    const bool as_committed = committed[i] && stands && stands->offset == committed[i]->offset;
     const bool intents = exact() && as_committed;
     Session session = take_over(partition, as_committed ? stands : std::nullopt, start, epoch);
     if (intents) TRY(take_intent(partition, *stands, session, marks));
@@ -148,6 +151,7 @@ void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
     abandon_rows(batcher_->abandon(partition));
     sessions_.erase(partition);
   }
+  delivery_->disown(going);
   ports_.observer.revoked(partitions, lost);
 }
 

@@ -62,8 +62,11 @@ bool PipelineRun::commit_now(Milliseconds timeout, bool all) {
 /// Nothing when the run cannot go on.
 std::optional<std::vector<CommitOutcome>> PipelineRun::send_commits(
     std::span<const CommitRequest> requests, Milliseconds timeout) {
+  // What a failed flush has lost no second one brings back.
+  if (rejects_lost_) return std::nullopt;
   if (rejects_unflushed_) {
     if (Result<void> flushed = ports_.rejects->flush(); !flushed.ok()) {
+      rejects_lost_ = true;
       reading_ = false;
       fatal_ = true;
       fail(std::move(flushed).error());

@@ -19,30 +19,10 @@ Part whole(const Batch& batch) {
   return part;
 }
 
-/// The only block of the batch, cut where a row of one of these offsets would stand.
-Part with_seams(const Batch& batch, std::vector<Offset> seams) {
-  CHECK(batch.blocks.size() == 1);
-  std::sort(seams.begin(), seams.end());
-  const Block& block = batch.blocks.front().block;
-  Part part;
-  uint64_t first = 0;
-  auto seam = seams.begin();
-  for (uint64_t row = 0; row < block.rows(); ++row) {
-    bool cut = false;
-    for (; seam != seams.end() && *seam < block.offset_of(row); ++seam) cut = true;
-    if (!cut || row == first) continue;
-    part.push_back({.block = 0, .first = first, .count = row - first});
-    first = row;
-  }
-  part.push_back({.block = 0, .first = first, .count = block.rows() - first});
-  return part;
-}
-
 }  // namespace
 
-Delivery::Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit,
-                   const std::atomic<TimePoint>* begin_before)
-    : sink_(sink), stop_at_culprit_(stop_at_culprit), begin_before_(begin_before), random_(seed) {}
+Delivery::Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit)
+    : sink_(sink), stop_at_culprit_(stop_at_culprit), random_(seed) {}
 
 std::string Delivery::draw_token() {
   const uint64_t high = random_();
@@ -67,9 +47,10 @@ void Delivery::submit(Batch batch) {
 }
 
 void Delivery::submit(Batch batch, Whole way) {
+  CHECK(batch.blocks.size() == 1);
   auto flight = std::make_unique<Flight>();
   flight->batch = std::move(batch);
-  flight->waiting.push_back(with_seams(flight->batch, way.seams));
+  flight->waiting.push_back(sluice::whole(flight->batch));
   flight->whole = std::move(way);
   send_next(std::move(flight));
 }
@@ -94,8 +75,9 @@ void Delivery::send_next(std::unique_ptr<Flight> flight) {
   flight->insert.id = next_insert_++;
   flight->insert.token = flight->whole ? flight->whole->token : draw_token();
   flight->insert.label = flight->batch.label;
-  flight->insert.begin_before = begin_before_;
   if (flight->whole) {
+    flight->begin_before = flight->disowned ? TimePoint::min() : alive_until_;
+    flight->insert.begin_before = &flight->begin_before;
     flight->insert.resend_before = flight->whole->resend_before;
     flight->insert.may_have_landed = flight->whole->may_have_landed;
   }
@@ -111,19 +93,33 @@ std::optional<Batch> Delivery::exclude(uint64_t batch, Offset offset) {
   auto found = refused_.extract(batch);
   CHECK(!found.empty());
   std::unique_ptr<Flight> flight = std::move(found.mapped());
-  Part rest;
-  for (const Segment& segment : flight->sent) {
-    const Block& block = flight->batch.blocks[segment.block].block;
-    uint64_t row = segment.first;
-    const uint64_t end = segment.first + segment.count;
-    while (row < end && block.offset_of(row) != offset) ++row;
-    if (row > segment.first) rest.push_back({segment.block, segment.first, row - segment.first});
-    if (row + 1 < end) rest.push_back({segment.block, row + 1, end - row - 1});
-  }
-  if (rest.empty()) return std::move(flight->batch);
-  flight->waiting.push_back(std::move(rest));
+  Block& block = flight->batch.blocks.front().block;
+  if (block.rows() == 1) return std::move(flight->batch);
+  uint64_t row = 0;
+  while (block.offset_of(row) != offset) ++row;
+  Block rest = block.slice(0, row);
+  rest.append_rows(block, row + 1, block.rows() - row - 1);
+  block = std::move(rest);
+  flight->waiting.push_back(whole(flight->batch));
   send_next(std::move(flight));
   return std::nullopt;
+}
+
+void Delivery::keep_alive(TimePoint until) {
+  alive_until_ = until;
+  for (const auto& [id, flight] : flights_) {
+    if (!flight->disowned) flight->begin_before = until;
+  }
+}
+
+void Delivery::disown(const std::set<PartitionId>& partitions) {
+  const auto leave = [&](Flight& flight) {
+    if (!flight.whole || !partitions.contains(flight.batch.blocks.front().partition)) return;
+    flight.disowned = true;
+    flight.begin_before = TimePoint::min();
+  };
+  for (const auto& [id, flight] : flights_) leave(*flight);
+  for (const auto& [batch, flight] : refused_) leave(*flight);
 }
 
 uint64_t Delivery::abandon(uint64_t batch) {
@@ -135,37 +131,32 @@ uint64_t Delivery::abandon(uint64_t batch) {
 /// What became of an INSERT of a batch that is never divided.
 void Delivery::settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
   using Kind = InsertOutcome::Kind;
+  const PartitionBlock& block = flight.batch.blocks.front();
   const bool refused = outcome.kind == Kind::refused || outcome.kind == Kind::too_large;
   const bool one_row = outcome.kind == Kind::refused && flight.insert.rows == 1;
+  flight.whole->may_have_landed |= outcome.ambiguous;
   if (refused && !one_row) {
+    if (!flight.whole->may_have_landed) outcomes.unsendable.push_back(block.partition);
     outcome.error.code = Errc::rejected;
     outcome.error.message +=
         outcome.kind == Kind::refused
             ? ": which row it is it does not say, and with exactly-once a batch may not be divided"
             : ": with exactly-once a batch may not be divided";
+    outcome.error.fix = "make batches smaller (--batch-rows)";
     outcome.kind = Kind::failed;
   }
   if (outcome.kind != Kind::refused_row && !one_row) {
     return settle_part(flight, std::move(outcome), outcomes);
   }
-  uint64_t row = one_row ? 0 : outcome.row;
-  for (const Segment& segment : flight.sent) {
-    if (row >= segment.count) {
-      row -= segment.count;
-      continue;
-    }
-    const PartitionBlock& block = flight.batch.blocks[segment.block];
-    Refusal refusal;
-    refusal.batch = flight.batch.id;
-    refusal.culprit = {.partition = block.partition,
-                       .epoch = block.epoch,
-                       .offset = block.block.offset_of(segment.first + row),
-                       .exception_code = outcome.exception_code,
-                       .message = std::move(outcome.error.message)};
-    outcomes.refusals.push_back(std::move(refusal));
-    return;
-  }
-  CHECK(false);  // the sink names rows of the insert only
+  Refusal refusal;
+  refusal.batch = flight.batch.id;
+  refusal.may_have_landed = flight.whole->may_have_landed;
+  refusal.culprit = {.partition = block.partition,
+                     .epoch = block.epoch,
+                     .offset = block.block.offset_of(one_row ? 0 : outcome.row),
+                     .exception_code = outcome.exception_code,
+                     .message = std::move(outcome.error.message)};
+  outcomes.refusals.push_back(std::move(refusal));
 }
 
 void Delivery::settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
@@ -204,8 +195,13 @@ void Delivery::settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& ou
     }
     case InsertOutcome::Kind::stale_table:
     case InsertOutcome::Kind::failed:
-      (outcome.kind == InsertOutcome::Kind::failed ? outcomes.error : outcomes.stale) =
-          std::move(outcome.error);
+      if (!flight.disowned) {
+        const bool failed = outcome.kind == InsertOutcome::Kind::failed;
+        (failed ? outcomes.error : outcomes.stale) = std::move(outcome.error);
+        for (const PartitionBlock& block : flight.batch.blocks) {
+          if (!failed) outcomes.stale_partitions.insert(block.partition);
+        }
+      }
       outcomes.rows_abandoned += rows;
       for (const Part& part : flight.waiting) outcomes.rows_abandoned += part_rows(part);
       flight.waiting.clear();

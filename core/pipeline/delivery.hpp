@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +54,7 @@ class Delivery {
   /// A row that ClickHouse refused of a batch with a token; the batch waits for exclude().
   struct Refusal {
     uint64_t batch = 0;
+    bool may_have_landed = false;  ///< an attempt of the batch
     Culprit culprit;
   };
   /// What collect() found, in order of happening.
@@ -61,14 +64,15 @@ class Delivery {
     std::vector<Refusal> refusals;
     std::vector<Batch> settled;    ///< every row landed or is a culprit
     std::vector<Batch> abandoned;  ///< given up: some rows have no end
+    /// Of batches with a token that are refused as they are, and of which nothing can have landed.
+    std::vector<PartitionId> unsendable;
     uint64_t rows_abandoned = 0;
     std::optional<Error> error;  ///< why a batch was given up
     std::optional<Error> stale;  ///< batches were given up because the table's columns changed
+    std::set<PartitionId> stale_partitions;  ///< that they hold
   };
 
-  /// `begin_before` is that of every Insert, or null.
-  Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit,
-           const std::atomic<TimePoint>* begin_before = nullptr);
+  Delivery(Sink& sink, uint64_t seed, bool stop_at_culprit);
 
   [[nodiscard]] bool has_room() const { return sink_.has_room(); }
   [[nodiscard]] bool empty() const { return flights_.empty(); }
@@ -82,16 +86,19 @@ class Delivery {
     std::string token;
     std::optional<TimePoint> resend_before;  ///< Insert::resend_before
     bool may_have_landed = false;            ///< Insert::may_have_landed
-    /// Offsets of rows that were left out of it before: its body has a seam at each, as the one
-    /// had that may have landed. ClickHouse counts the blocks of a body into the token.
-    std::vector<Offset> seams;
   };
+  /// It has one block, and keeps one: ClickHouse counts the blocks of a body into the token.
   void submit(Batch batch, Whole whole);
   /// Sends a refused batch again without the row of this offset. Gives the batch back when no row
   /// is left.
   [[nodiscard]] std::optional<Batch> exclude(uint64_t batch, Offset offset);
   /// Gives up a refused batch; returns how many rows it held.
   uint64_t abandon(uint64_t batch);
+  /// No attempt for a batch with a token begins after `until`, but for those disowned.
+  void keep_alive(TimePoint until);
+  /// Batches with a token of these partitions are somebody else's to send from now on: no attempt
+  /// begins any more, and what becomes of them is no error.
+  void disown(const std::set<PartitionId>& partitions);
   [[nodiscard]] Outcomes collect(Milliseconds wait);
   void cancel() { sink_.cancel(); }
   template <class See>
@@ -110,6 +117,8 @@ class Delivery {
     std::vector<InsertBody> body;  ///< none or one
     Insert insert;
     std::optional<Whole> whole;  ///< else it may be divided, each part with a token of its own
+    std::atomic<TimePoint> begin_before{};  ///< Insert::begin_before, with a token
+    bool disowned = false;
   };
   void send_next(std::unique_ptr<Flight> flight);
   void settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);
@@ -118,7 +127,7 @@ class Delivery {
 
   Sink& sink_;
   bool stop_at_culprit_;
-  const std::atomic<TimePoint>* begin_before_;
+  TimePoint alive_until_{};
   std::mt19937_64 random_;
   uint64_t next_insert_ = 1;
   std::map<uint64_t, std::unique_ptr<Flight>> flights_;  ///< by id of the insert under way

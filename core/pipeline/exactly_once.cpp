@@ -23,6 +23,13 @@
 #include "core/pipeline/run.hpp"
 
 namespace sluice {
+namespace {
+
+/// What is older is looked for in the table first, where that can be done: how fast others use up
+/// the table's window is an estimate.
+constexpr Milliseconds look_age{60'000};
+
+}  // namespace
 
 std::string PipelineRun::record_of(const Session& session, Offset offset,
                                    const std::optional<Intent>& intent) const {
@@ -151,11 +158,16 @@ Result<void> PipelineRun::take_intent(PartitionId partition, const Committed& co
   return {};
 }
 
+/// Since the intent was committed, as far as the clocks of two machines agree.
+Milliseconds PipelineRun::age_of(const Intent& intent) const {
+  return ports_.clock.wall().time_since_epoch() - Milliseconds{intent.at_ms};
+}
+
 /// Whether the table may have forgotten its token; clocks may differ by a minute. Of one from the
 /// future nobody knows the age.
 bool PipelineRun::too_old(const Intent& intent) const {
   constexpr Milliseconds clock_skew_max{60'000};
-  const Milliseconds age = ports_.clock.wall().time_since_epoch() - Milliseconds{intent.at_ms};
+  const Milliseconds age = age_of(intent);
   return age + clock_skew_max > options_.exactly_once->safe_age || age < -clock_skew_max;
 }
 
@@ -244,17 +256,21 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
   session.open = std::exchange(session.replay, std::nullopt);
   session.replayed = true;
   if (!session.resent_on_demand && too_old(*session.open)) session.replay_unsure = true;
-  if (!session.replay_unsure) return arm_replay(partition, session, std::move(batch));
+  const bool look = options_.exactly_once->provenance && age_of(*session.open) > look_age;
+  if (!session.replay_unsure && !look) return arm_replay(partition, session, std::move(batch));
   Result<std::optional<uint64_t>> landed = std::optional<uint64_t>();
   if (options_.exactly_once->provenance) {
     landed = ports_.sink.rows_of(options_.topic, partition, range);
   }
-  if (landed.ok() && *landed && **landed == 0) {
+  const bool none = landed.ok() && *landed && **landed == 0;
+  const bool some = landed.ok() && *landed && **landed < rows;
+  if (none || (!session.replay_unsure && (some || !landed.ok() || !*landed))) {
     return arm_replay(partition, session, std::move(batch));
   }
   if (landed.ok() && *landed && **landed >= rows) {
     counts_.open -= rows;
     counts_.inserted += rows;
+    counts_.sent_again += rows;
     session.cursor.settle(batch.id);
     session.open.reset();
     return batcher_->recycle(std::move(batch));
@@ -272,7 +288,9 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
 /// while it collected must not send what its successor has gone beyond.
 void PipelineRun::arm_replay(PartitionId partition, Session& session, Batch batch) {
   Intent intent = *session.open;
-  const Offset offset = session.cursor.committable();
+  // Where the batch begins, whatever of it has become no row: its records are counted from there.
+  const Offset offset = session.replay_partial || !session.committed ? session.cursor.committable()
+                                                                     : *session.committed;
   const CommitRequest request{.partition = partition,
                               .epoch = session.epoch,
                               .offset = offset,
@@ -356,18 +374,31 @@ void PipelineRun::send_armed() {
     const Session* session = owned(block.partition, block.epoch);
     CHECK(session != nullptr && session->open);
     std::string token = insert_token(session->open->nonce, session->open->table_uuid);
-    const Milliseconds age =
-        std::max(ports_.clock.wall().time_since_epoch() - Milliseconds{session->open->at_ms},
-                 Milliseconds{0});
-    Delivery::Whole whole{.token = std::move(token),
-                          .resend_before = {},
-                          .may_have_landed = session->replayed,
-                          .seams = session->open->excluded};
+    const Milliseconds age = std::max(age_of(*session->open), Milliseconds{0});
+    Delivery::Whole whole{
+        .token = std::move(token), .resend_before = {}, .may_have_landed = session->replayed};
     if (!session->resent_on_demand) {
       whole.resend_before = ports_.clock.now() + options_.exactly_once->safe_age - age;
     }
     delivery_->submit(std::move(batch), std::move(whole));
   }
+}
+
+/// A batch that is refused as it is and has not landed need not be sent as it is for ever: the next
+/// run may cut another. Says whether that is known to the group.
+bool PipelineRun::withdraw_intent(PartitionId partition) {
+  const auto found = sessions_.find(partition);
+  if (found == sessions_.end() || !found->second.open || found->second.replayed) return false;
+  Session& session = found->second;
+  const Offset offset = session.cursor.committable();
+  const CommitRequest request{.partition = partition,
+                              .epoch = session.epoch,
+                              .offset = offset,
+                              .metadata = record_of(session, offset, std::nullopt)};
+  const auto outcomes = send_commits({&request, 1}, commit_timeout);
+  if (!outcomes || outcomes->front().result != CommitResult::ok) return false;
+  session.open.reset();
+  return true;
 }
 
 /// The row is kept among the rejects, then everybody who may send the batch again is told to leave
@@ -385,13 +416,17 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
   CHECK(session->open);
   Intent& intent = *session->open;
   if (intent.excluded.size() >= CommitRecord::excluded_max) {
+    abandon_rows(delivery_->abandon(refusal.batch));
+    const bool withdrawn = !refusal.may_have_landed && withdraw_intent(culprit.partition);
     fatal_ = true;
-    fail({Errc::rejected, "too-many-refused",
-          fmt::format("ClickHouse refuses more than {} rows of one batch ({}), which exactly-once "
-                      "cannot leave out: {}",
-                      CommitRecord::excluded_max, options_.topic, culprit.message),
-          "correct the table's constraints, or make batches smaller (--batch-rows)"});
-    return abandon_rows(delivery_->abandon(refusal.batch));
+    return fail({Errc::rejected, "too-many-refused",
+                 fmt::format("ClickHouse refuses more than {} rows of one batch ({}), which "
+                             "exactly-once cannot leave out: {}",
+                             CommitRecord::excluded_max, options_.topic, culprit.message),
+                 withdrawn ? "correct the table's constraints, or make batches smaller "
+                             "(--batch-rows): nothing of this one has landed"
+                           : "correct the table's constraints; or run it once with delivery = "
+                             "\"at-least-once\", which may double what of this batch has landed"});
   }
   if (!reject_culprit(culprit)) return abandon_rows(delivery_->abandon(refusal.batch));
   intent.excluded.push_back(culprit.offset);
@@ -434,7 +469,7 @@ bool PipelineRun::waits_to_be_sent(PartitionId partition) const {
 /// Half of the time after which the group gives a silent member's partitions away, or less.
 void PipelineRun::stay_alive() {
   constexpr Milliseconds silence_max{20'000};
-  begin_before_ = ports_.clock.now() + silence_max;
+  if (exact()) delivery_->keep_alive(ports_.clock.now() + silence_max);
 }
 
 /// What was sent and has no end will be read again: as the batch that it is.

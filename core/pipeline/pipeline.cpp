@@ -52,8 +52,7 @@ Result<void> PipelineRun::prepare() {
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
   }
-  delivery_.emplace(ports_.sink, options_.seed, options_.on_error == OnError::stop,
-                    exact() ? &begin_before_ : nullptr);
+  delivery_.emplace(ports_.sink, options_.seed, options_.on_error == OnError::stop);
   commit_last_ = group_look_last_ = stall_look_last_ = ports_.clock.now();
   return {};
 }

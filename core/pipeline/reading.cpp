@@ -27,7 +27,8 @@ bool PipelineRun::memory_full() const {
 
 void PipelineRun::relieve_memory() {
   if (!memory_full()) return;
-  batcher_->release_spares();
+  reading_block_ = nullptr;
+  batcher_->release_unused();
   if (!memory_full() || !ready_.empty() || !delivery_->has_room()) return;
   const auto partition = batcher_->largest();
   if (!partition) return;
@@ -132,11 +133,18 @@ void PipelineRun::record(const Record& record) {
   if (session.replay && session.cursor.position() >= session.replay->next) {
     finish_replay(record.partition, session);
   }
-  if ((options_.rows_max && counts_.read >= *options_.rows_max) ||
-      (options_.bytes_max && counts_.bytes >= *options_.bytes_max)) {
+  const bool enough = (options_.rows_max && counts_.read >= *options_.rows_max) ||
+                      (options_.bytes_max && counts_.bytes >= *options_.bytes_max);
+  // A batch that has to be sent again is read whole, or no run would get beyond it.
+  if (enough && !replaying()) {
     reading_ = false;
     limit_reached_ = true;
   }
+}
+
+bool PipelineRun::replaying() const {
+  return std::any_of(sessions_.begin(), sessions_.end(),
+                     [](const auto& entry) { return entry.second.replay.has_value(); });
 }
 
 void PipelineRun::append_row(const Record& record, Session& session) {

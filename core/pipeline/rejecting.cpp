@@ -86,6 +86,7 @@ bool PipelineRun::reject(RejectedRecord record) {
   // Written now, durable before any commit passes it (commit_now).
   CHECK(ports_.rejects != nullptr);
   if (Result<void> written = ports_.rejects->write(record); !written.ok()) {
+    rejects_lost_ = rejects_unflushed_;
     reading_ = false;
     fatal_ = true;
     fail(std::move(written).error());

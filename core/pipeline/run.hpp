@@ -171,6 +171,9 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
                            const Watermarks& held);
   Error halted(PartitionId partition, const Intent& intent, std::string_view why) const;
   Resolve decided_on(PartitionId partition) const;
+  bool withdraw_intent(PartitionId partition);
+  Milliseconds age_of(const Intent& intent) const;
+  bool replaying() const;
   Result<void> check_decisions() const;
   void digest(const Record& record, Session& session);
   bool was_excluded(const Record& record, Session& session);
@@ -220,11 +223,12 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   std::deque<Batch> armed_;  ///< exactly-once: their intents are committed, they may be sent
   std::map<PartitionId, uint64_t> sequences_;  ///< of the last commit of our own
   std::mt19937_64 random_;
-  std::atomic<TimePoint> begin_before_{};  ///< of every INSERT, for exactly-once
 
   bool reading_ = true;
   std::optional<Error> stale_;  ///< the table is not the one we encode for; why we think so
   int stale_in_a_row_ = 0;
+  std::set<PartitionId>
+      stale_partitions_;  ///< whose rows the table refused and has not taken since
   TimePoint table_look_next_{};
   bool assigned_once_ = false;
   std::optional<TimePoint> idle_since_;
@@ -232,6 +236,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   std::map<PartitionId, Offset> last_held_;      ///< ends of partitions, for the report
   std::vector<Gap> gaps_;
   bool rejects_unflushed_ = false;
+  bool rejects_lost_ = false;  ///< some may not be durable, ever: nothing is committed any more
   bool limit_reached_ = false;
   bool interrupted_ = false;
   bool commits_unknown_ = false;  ///< exactly-once: nobody knows what the group holds

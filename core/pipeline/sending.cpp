@@ -109,14 +109,17 @@ void PipelineRun::settle(Delivery::Outcomes outcomes) {
       Session* session = owned(block.partition, block.epoch);
       if (session == nullptr) continue;
       session->cursor.settle(batch.id);
+      if (session->replayed) counts_.sent_again += block.block.rows();
       session->open.reset();
       session->landed_at = ports_.clock.now();
+      if (stale_partitions_.erase(block.partition) > 0) stale_in_a_row_ = 0;
       session->inserted_at_ms = ports_.clock.wall().time_since_epoch().count();
     }
     batcher_->recycle(std::move(batch));
   }
-  if (!outcomes.landed.empty()) stale_in_a_row_ = 0;
+  stale_partitions_.merge(outcomes.stale_partitions);
   if (outcomes.stale && !stale_) stale_ = std::move(outcomes.stale);
+  for (const PartitionId partition : outcomes.unsendable) withdraw_intent(partition);
   if (outcomes.error) {
     reading_ = false;
     fatal_ = true;

@@ -246,6 +246,7 @@ class FakeSink final : public Sink {
   std::set<uint64_t> poison;    ///< numbers that ClickHouse refuses
   bool names_the_row = false;   ///< whether its message says which row
   bool names_a_wrong_row = false;
+  std::set<uint64_t> misfits;    ///< numbers that ClickHouse says the table has no column for
   bool corked = false;           ///< outcomes are held back while set
   bool last_first = false;       ///< outcomes come in the opposite order
   std::optional<Error> failure;  ///< every insert is given up with this
@@ -253,6 +254,7 @@ class FakeSink final : public Sink {
   size_t room = 3;
   int inserts = 0;
   uint64_t rows_in_largest = 0;
+  size_t blocks_in_last = 0;
   bool table_has_rows = false;
   /// With a table that deduplicates: the tokens it has seen, outliving the runs.
   std::set<std::string>* tokens = nullptr;
@@ -261,6 +263,7 @@ class FakeSink final : public Sink {
     std::string token;
     std::vector<uint64_t> rows;
   };
+  const std::vector<const Insert*>& waiting() const { return waiting_; }
   std::vector<Late> under_way() const {
     std::vector<Late> out;
     for (const Insert* insert : waiting_) out.push_back({insert->token, numbers(*insert)});
@@ -309,8 +312,19 @@ class FakeSink final : public Sink {
   }
   void cancel() override { cancelled = true; }
 
-  /// The numbers an insert carries.
+  /// The numbers an insert carries; of text its lengths.
   static std::vector<uint64_t> numbers(const Insert& insert) {
+    size_t unused = 0;
+    return numbers(insert, unused);
+  }
+  static size_t blocks(const Insert& insert) {
+    size_t count = 0;
+    numbers(insert, count);
+    return count;
+  }
+
+ private:
+  static std::vector<uint64_t> numbers(const Insert& insert, size_t& blocks) {
     std::string body;
     for (const std::string_view piece : insert.pieces) body += piece;
     std::vector<uint64_t> found;
@@ -325,22 +339,31 @@ class FakeSink final : public Sink {
     };
     while (at < body.size()) {
       CHECK(varint() == 1);
+      ++blocks;
       const uint64_t rows = varint();
-      at += varint();  // name
-      at += varint();  // type
-      for (uint64_t row = 0; row < rows; ++row, at += 8) {
+      for (int text = 0; text < 2; ++text) {  // name, type
+        const uint64_t size = varint();
+        at += size;
+      }
+      for (uint64_t row = 0; row < rows; ++row) {
+        if (insert.columns.front().type == "String") {
+          found.push_back(varint());
+          at += found.back();
+          continue;
+        }
         uint64_t number = 0;
         std::memcpy(&number, body.data() + at, 8);
         found.push_back(number);
+        at += 8;
       }
     }
     return found;
   }
 
- private:
   InsertOutcome answer(const Insert& insert) {
     ++inserts;
     rows_in_largest = std::max(rows_in_largest, insert.rows);
+    blocks_in_last = blocks(insert);
     InsertOutcome outcome{
         .id = insert.id, .kind = InsertOutcome::Kind::inserted, .error = {}, .attempts = 1};
     const std::vector<uint64_t> all = numbers(insert);
@@ -357,6 +380,11 @@ class FakeSink final : public Sink {
       return outcome;
     }
     if (lies) return outcome;
+    if (std::any_of(all.begin(), all.end(), [&](uint64_t n) { return misfits.contains(n); })) {
+      outcome.kind = InsertOutcome::Kind::stale_table;
+      outcome.error = {Errc::config, "table-changed", "there is no such column", ""};
+      return outcome;
+    }
     for (size_t i = 0; i < all.size(); ++i) {
       if (!poison.contains(all[i])) continue;
       outcome.kind = names_the_row || names_a_wrong_row ? InsertOutcome::Kind::refused_row
@@ -383,11 +411,17 @@ class FakeRejects final : public RejectSink {
  public:
   std::vector<RejectedRecord> durable;
   bool works = true;
+  bool loses_once = false;  ///< one flush fails and forgets, as a disk may; the next is fine
   Result<void> write(const RejectedRecord& record) override {
     buffered_.push_back(record);
     return {};
   }
   Result<void> flush() override {
+    if (loses_once) {
+      loses_once = false;
+      buffered_.clear();
+      return Error{Errc::io, "reject-file", "the disk lost it", ""};
+    }
     if (!works) return Error{Errc::io, "reject-file", "the reject file cannot be written", ""};
     durable.insert(durable.end(), buffered_.begin(), buffered_.end());
     buffered_.clear();

@@ -471,6 +471,24 @@ TEST(SinkTest, TakesOneMoreThanItHasSenders) {
   EXPECT_TRUE((*sink)->has_room());
 }
 
+TEST(SinkTest, HasRoomAgainOnceAnOutcomeIsCollectedAndNotBefore) {
+  std::atomic<int> answered = 0;
+  Stage stage([&](const SeenRequest&) {
+    ++answered;
+    return clickhouse_reply(200);
+  });
+  stage.sink_options().senders = 2;
+  auto sink = stage.open();
+  ASSERT_TRUE(sink.ok());
+  Inserts inserts;
+  for (const char* token : {"a", "b", "c"}) (*sink)->submit(inserts.add(token));
+  for (int i = 0; i < 2000 && answered < 3; ++i) std::this_thread::sleep_for(Milliseconds{5});
+  std::this_thread::sleep_for(Milliseconds{100});
+  EXPECT_FALSE((*sink)->has_room()) << "who divides a batch that was refused needs its room";
+  EXPECT_EQ(collect(**sink, 3).size(), 3U);
+  EXPECT_TRUE((*sink)->has_room());
+}
+
 TEST(SinkTest, WhileTheServerFailsOneTrialIsMadeAtATime) {
   std::atomic<bool> healthy = false;
   Stage stage([&](const SeenRequest&) {

@@ -149,5 +149,81 @@ TEST_F(ExactlyOnceRun, ABatchFromTheFutureMayBeOfAnyAge) {
   expect_each_once();
 }
 
+TEST_F(ExactlyOnceRun, ABatchOfAPartitionThatWasGivenAwayIsNotSentAnyMore) {
+  topic.produce(0, range(0, 10));
+  TestRun run(topic, table);
+  set_up(run);
+  run.options.continuous = true;
+  run.sink.corked = true;
+  const Insert* first = nullptr;
+  int polls = 0;
+  run.source.on_poll = [&] {
+    ++polls;
+    if (first == nullptr && !run.sink.waiting().empty()) {
+      first = run.sink.waiting().front();
+      EXPECT_GT(first->begin_before->load(), run.clock.now());
+      run.source.rebalance(true);
+    }
+    if (polls == 100) {
+      EXPECT_LT(first->begin_before->load(), run.clock.now());
+      ASSERT_EQ(run.sink.waiting().size(), 2u) << "the partition came back: it is sent again";
+      EXPECT_GT(run.sink.waiting().back()->begin_before->load(), run.clock.now());
+      run.sink.corked = false;
+    }
+    if (polls == 200) run.stop.request_stop();
+  };
+  const PipelineReport report = run.go();
+  EXPECT_FALSE(report.error);
+  EXPECT_EQ(report.counts.inserted, 20u);
+  EXPECT_EQ(report.counts.sent_again, 10u) << "what counted twice is known";
+  for (const uint64_t number : range(0, 10)) EXPECT_EQ(table[number], 1) << number;
+}
+
+TEST_F(ExactlyOnceRun, ALimitNeverStopsWithinABatchThatIsSentAgain) {
+  topic.produce(0, range(0, 10));
+  kill_with_under_way(1);
+  TestRun run(topic, table);
+  set_up(run);
+  run.options.rows_max = 4;
+  run.go();
+  EXPECT_EQ(topic.group.at(PartitionId{0}).offset, Offset{10});
+}
+
+TEST_F(ExactlyOnceRun, ABatchWithTooManyRefusedRowsMayBeCutSmaller) {
+  topic.produce(0, range(0, 100));
+  const auto run_by = [&](uint64_t rows) {
+    TestRun run(topic, table);
+    set_up(run);
+    run.options.on_error = OnError::reject;
+    run.options.batch.rows_max = rows;
+    run.options.batch.age_max = std::chrono::minutes{10};
+    run.source.read_at_once = 1000;
+    run.sink.names_the_row = true;
+    for (uint64_t odd = 1; odd < 100; odd += 2) run.sink.poison.insert(odd);
+    return run.go();
+  };
+  const PipelineReport halted = run_by(100);
+  ASSERT_TRUE(halted.error);
+  EXPECT_EQ(halted.error->slug, "too-many-refused");
+  EXPECT_TRUE(table.empty());
+  const PipelineReport report = run_by(10);
+  EXPECT_TRUE(report.caught_up);
+  EXPECT_EQ(report.counts.inserted, 50u);
+  EXPECT_EQ(report.counts.rejected, 50u);
+}
+
+TEST_F(ExactlyOnceRun, ARowThatIsRefusedLeavesOneBlock) {
+  topic.produce(0, range(0, 10));
+  TestRun run(topic, table);
+  set_up(run);
+  run.options.on_error = OnError::reject;
+  run.sink.names_the_row = true;
+  run.sink.poison = {4};
+  const PipelineReport report = run.go();
+  EXPECT_TRUE(report.caught_up);
+  EXPECT_EQ(report.counts.inserted, 9u);
+  EXPECT_EQ(run.sink.blocks_in_last, 1u) << "ClickHouse counts the blocks into the token";
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -248,6 +248,40 @@ TEST_F(Sync, AnOffsetIsNotPassedBeforeItsRejectIsDurable) {
   EXPECT_TRUE(!topic.group.contains(PartitionId{0}) || committed(0) == Offset{0});
 }
 
+TEST_F(Sync, ARejectThatTheDiskLostIsNotCommittedPastLater) {
+  topic.produce(0, range(1, 5));
+  topic.append(0, "broken");
+  topic.produce(0, range(6, 5));
+  TestRun run(topic, table);
+  run.options.on_error = OnError::reject;
+  run.rejects.loses_once = true;
+  const PipelineReport report = run.go();
+  ASSERT_TRUE(report.error);
+  EXPECT_LE(committed(0), Offset{5});
+  TestRun again(topic, table);
+  again.options.on_error = OnError::reject;
+  EXPECT_TRUE(again.go().caught_up);
+  EXPECT_EQ(again.rejects.durable.size(), 1u);
+}
+
+TEST_F(Sync, ALargeRecordThatBecomesNoRowDoesNotHoldItsMemoryForEver) {
+  const std::string large(3 << 20, 'x');
+  topic.append(0, "{\"n\":\"" + large + "\",\"n\":[broken");
+  for (int i = 0; i < 5; ++i) topic.append(0, "{\"n\":\"a\"}");
+  TestRun run(topic, table);
+  run.sink.type = "String";
+  run.options.on_error = OnError::reject;
+  run.options.memory_max = 2 << 20;
+  int polls = 0;
+  run.source.on_poll = [&] {
+    if (++polls > 10'000) run.stop.request_stop();
+  };
+  const PipelineReport report = run.go();
+  EXPECT_TRUE(report.caught_up);
+  EXPECT_EQ(report.counts.inserted, 5u);
+  EXPECT_EQ(report.counts.rejected, 1u);
+}
+
 TEST_F(Sync, TooManyRejectsStop) {
   for (int i = 0; i < 5; ++i) topic.append(0, "broken");
   TestRun run(topic, table);
@@ -437,6 +471,49 @@ TEST_F(Sync, MemoryStaysBoundedWithManyPartitionsAndASlowSink) {
   EXPECT_TRUE(run.go().caught_up);
   EXPECT_EQ(table.size(), 50u);
   for (const auto& [number, times] : table) EXPECT_EQ(times, 200) << number;
+}
+
+TEST_F(Sync, WhatWasReadFromTheEndOnIsNotSkippedWhenTheGroupMovesBeforeItsFirstCommit) {
+  topic.produce(0, range(0, 5));
+  TestRun run(topic, table);
+  run.options.continuous = true;
+  run.options.start = {StartAt::Kind::end, {}};
+  run.options.start_is_explicit = true;
+  run.source.commits_work = false;
+  run.sink.corked = true;
+  int polls = 0;
+  run.source.on_poll = [&] {
+    ++polls;
+    if (polls == 5) topic.produce(0, range(100, 5));
+    if (polls == 20) run.source.rebalance(true);
+    if (polls == 25) run.source.commits_work = true;
+    if (polls == 40) run.sink.corked = false;
+    if (polls == 200) run.stop.request_stop();
+  };
+  EXPECT_FALSE(run.go().error);
+  EXPECT_EQ(committed(0), Offset{10});
+  for (const uint64_t number : range(100, 5)) EXPECT_GE(table[number], 1) << number;
+  EXPECT_FALSE(table.contains(0));
+}
+
+TEST_F(Sync, ABatchThatTheUnchangedTableKeepsRefusingIsTold) {
+  topic.produce(0, {7});
+  topic.logs[PartitionId{1}];
+  TestRun run(topic, table);
+  run.options.continuous = true;
+  run.options.start_is_explicit = true;
+  run.options.batch.age_max = Milliseconds{5};
+  run.sink.misfits = {7};
+  uint64_t next = 100;
+  int polls = 0;
+  run.source.on_poll = [&] {
+    if (++polls % 3 == 0) topic.produce(1, {next++});
+    if (polls == 3000) run.stop.request_stop();
+  };
+  const PipelineReport report = run.go();
+  ASSERT_TRUE(report.error) << "it would stand still for ever while the other partition flows";
+  EXPECT_EQ(report.error->slug, "table-changed");
+  EXPECT_EQ(committed(0), Offset{0});
 }
 
 }  // namespace
