@@ -202,6 +202,10 @@ class Preflight {
   void check_version();
   void check_engine();
   void check_window();
+  [[nodiscard]] Milliseconds attempt_time() const;
+  [[nodiscard]] double block_rate() const;
+  [[nodiscard]] double blocks_to_remember() const;
+  [[nodiscard]] std::optional<Milliseconds> safe_age_of(const Window& window) const;
   void check_async_insert();
   void check_settings();
   void check_partition_key();
@@ -261,19 +265,39 @@ void Preflight::check_engine() {
           : "use a table from which no rows disappear, or a replicated one: " + hidden_by_);
 }
 
+/// How long an INSERT may be on its way.
+Milliseconds Preflight::attempt_time() const {
+  return needs_.insert_timeout + server_receive_timeout + attempt_margin;
+}
+
+/// Blocks a second that are written to the table, by whomever.
+double Preflight::block_rate() const {
+  return facts_.blocks_per_second ? std::max(*facts_.blocks_per_second, needs_.blocks_per_second)
+                                  : needs_.blocks_per_second * foreign_writers;
+}
+
+double Preflight::blocks_to_remember() const {
+  const double attempt_seconds = static_cast<double>(attempt_time().count()) / 1000;
+  const double needed = 2 * (attempts_in_safe_age + 1) * attempt_seconds;
+  return std::ceil(needed * block_rate() / 1000) * 1000;
+}
+
+/// How old a batch may be and its token be remembered for sure; nothing when that is too short to
+/// be of use.
+std::optional<Milliseconds> Preflight::safe_age_of(const Window& window) const {
+  const double attempt_seconds = static_cast<double>(attempt_time().count()) / 1000;
+  double seconds = window.blocks / std::max(block_rate(), 1e-6);
+  if (window.seconds) seconds = std::min(seconds, *window.seconds);
+  const double safe = std::min(seconds / 2, 1e9) - attempt_seconds;
+  if (safe < attempts_in_safe_age * attempt_seconds) return std::nullopt;
+  return Milliseconds(static_cast<int64_t>(safe) * 1000);
+}
+
 void Preflight::check_window() {
   const bool replicated = is_replicated(table().engine);
   const Window window = window_of(table().engine, table().engine_full, facts_);
-  const Milliseconds attempt = needs_.insert_timeout + server_receive_timeout + attempt_margin;
-  const double attempt_seconds = static_cast<double>(attempt.count()) / 1000;
-  const double needed = 2 * (attempts_in_safe_age + 1) * attempt_seconds;
-  const double rate = facts_.blocks_per_second
-                          ? std::max(*facts_.blocks_per_second, needs_.blocks_per_second)
-                          : needs_.blocks_per_second * foreign_writers;
-  double seconds = window.blocks / std::max(rate, 1e-6);
-  if (window.seconds) seconds = std::min(seconds, *window.seconds);
-  const double safe = std::min(seconds / 2, 1e9) - attempt_seconds;
-  const double blocks_needed = std::ceil(needed * rate / 1000) * 1000;
+  const double rate = block_rate();
+  const double blocks_needed = blocks_to_remember();
   std::string settings = fmt::format(
       "MODIFY SETTING {} = {:.0f}",
       replicated ? "replicated_deduplication_window" : "non_replicated_deduplication_window",
@@ -290,13 +314,14 @@ void Preflight::check_window() {
                         in_words(Milliseconds(static_cast<int64_t>(*window.seconds * 1000))))
           : "",
       rate, facts_.blocks_per_second ? "" : " (estimated)");
-  if (safe < attempts_in_safe_age * attempt_seconds) {
+  const std::optional<Milliseconds> safe = safe_age_of(window);
+  if (!safe) {
     return add("P3", State::unmet,
                fmt::format("{}: too short, an INSERT alone may be on its way for {}", found,
-                           in_words(attempt)),
+                           in_words(attempt_time())),
                alter(settings));
   }
-  report_.safe_age = Milliseconds(static_cast<int64_t>(safe) * 1000);
+  report_.safe_age = *safe;
   add("P3", State::met,
       fmt::format("{}: what is left open is safely sent again within {}", found,
                   in_words(report_.safe_age)));
@@ -387,19 +412,24 @@ void Preflight::check_views() {
     const DeduplicatingTable& target = *view.target;
     const std::string name = shown_table(target.database, target.name);
     const Window window = window_of(target.engine, target.engine_full, facts_);
-    if (is_merge_tree(target.engine) && !forgets_at_once(window)) continue;
+    // A block that the table drops still reaches the view: its table has to remember as long.
+    if (const auto safe = safe_age_of(window); safe && is_merge_tree(target.engine)) {
+      report_.safe_age = std::min(report_.safe_age, *safe);
+      continue;
+    }
     all = false;
     add("P8", State::unmet,
-        fmt::format(
-            "the view {} writes to {}, which deduplicates nothing ({}): a repeated INSERT "
-            "would double its rows",
-            view.name, name,
-            is_merge_tree(target.engine) ? "its window is 0" : printable(target.engine, 64)),
+        fmt::format("the view {} writes to {}, which {}: a repeated INSERT would double its rows",
+                    view.name, name,
+                    is_merge_tree(target.engine)
+                        ? fmt::format("remembers only {:.0f} blocks", window.blocks)
+                        : "deduplicates nothing (" + printable(target.engine, 64) + ")"),
         is_merge_tree(target.engine)
-            ? fmt::format("ALTER TABLE {} MODIFY SETTING {} = {}", name,
+            ? fmt::format("ALTER TABLE {} MODIFY SETTING {} = {:.0f}", name,
                           is_replicated(target.engine) ? "replicated_deduplication_window"
                                                        : "non_replicated_deduplication_window",
-                          is_replicated(target.engine) ? 10'000 : 100'000)
+                          std::max(blocks_to_remember(),
+                                   is_replicated(target.engine) ? 10'000.0 : 100'000.0))
             : "let the view write to a table of the MergeTree family");
   }
   if (all) add("P8", State::met, "the targets of all materialized views deduplicate, too");

@@ -81,6 +81,19 @@ def test_case_27_killed_between_the_reject_and_the_word_about_it(ledger):
     assert len(rejects) >= 1
 
 
+def test_case_27_a_constraint_that_comes_after_a_batch_has_landed_doubles_nothing(ledger):
+    """The batch is sent again without the row that is refused now; ClickHouse must know it all the same."""
+    ledger.clickhouse.query(f"ALTER TABLE {ledger.table} DROP CONSTRAINT odd")
+    ledger.produce(300)
+    assert ledger.sync(env={"SLUICE_CRASH_AT": "landed"}).code == 137
+    landed = ledger.counts()[0]
+    assert landed > 0
+    ledger.clickhouse.query(f"ALTER TABLE {ledger.table} ADD CONSTRAINT odd CHECK n NOT IN (40, 41)")
+    assert ledger.sync().expect(3)
+    rows, numbers = ledger.counts()
+    assert rows == numbers >= ledger.produced - 2
+
+
 def test_case_26_a_refused_row_never_takes_a_good_one_with_it(ledger):
     ledger.produce(300)
     ledger.kafka.produce_lines(ledger.topic, '{"n":13}\n{broken\n{"n":13}\n', 0)

@@ -193,8 +193,15 @@ TEST(ExactlyOnceCheck, P8ViewsWhoseTargetsDeduplicateNothing) {
                                                "SummingMergeTree ORDER BY id"}}};
   expect_unmet(judged(facts), "P8", "shop.mv writes to shop.sums",
                "ALTER TABLE shop.sums MODIFY SETTING non_replicated_deduplication_window");
+  const std::string plain = facts.views[0].target->engine_full;
   facts.views[0].target->engine_full += " SETTINGS non_replicated_deduplication_window = 100";
+  expect_unmet(judged(facts), "P8", "remembers only 100 blocks",
+               "ALTER TABLE shop.sums MODIFY SETTING non_replicated_deduplication_window");
+  facts.views[0].target->engine_full =
+      plain + " SETTINGS non_replicated_deduplication_window = 8000";
   EXPECT_TRUE(judged(facts).met());
+  EXPECT_LT(judged(facts).safe_age, judged(good()).safe_age)
+      << "what the table drops reaches the view: the shortest memory counts";
   facts.views.push_back({.name = "shop.hidden", .target = std::nullopt});
   expect_unmet(judged(facts), "P8", "shop.hidden", "GRANT SHOW TABLES");
 }
