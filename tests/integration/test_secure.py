@@ -181,11 +181,14 @@ password = { env = "KAFKA_PW" }
         run = sluice("check", "--online", "-o", "json", env={"KAFKA_PW": "bob-secret"}).expect(code)
         return [finding for finding in run.json["findings"] if finding["level"] == "error"]
 
-    (refused,) = check(77)
-    assert refused["fix"] == f"grant READ and DESCRIBE on topic {topic}", refused
-    allow("--operation", "Read", "--operation", "Describe", "--topic", topic)
+    for operation in ("Describe", "Read"):
+        (refused,) = check(77)
+        assert refused["fix"] == f"grant READ and DESCRIBE on topic {topic}", refused
+        allow("--operation", operation, "--topic", topic)
     (refused,) = check(77)
     assert refused["fix"] == "grant READ on consumer group sluice-events", refused
+    run = sluice("status", "-o", "json", env={"KAFKA_PW": "bob-secret"}).expect(77)
+    assert run.json["pipelines"][0]["problems"][0]["slug"] == "kafka-no-permission", run
     refused = sluice("sync", env={"KAFKA_PW": "bob-secret"}).expect(77)
     assert "group sluice-events" in refused.stderr
     allow("--operation", "Read", "--group", "sluice-events")
