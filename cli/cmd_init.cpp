@@ -113,8 +113,9 @@ std::string starter(const Settings& settings, const PipelineSettings& pipeline,
   return out + commented(statement + ";");
 }
 
-/// Asks the person at the terminal, once.
-Result<void> confirm(const Settings& settings, const PipelineSettings& pipeline) {
+/// Asks the person at the terminal, once, who has seen the statement by then.
+Result<void> confirm(const Settings& settings, const PipelineSettings& pipeline,
+                     const std::string& statement) {
   if (settings.output.yes) return {};
   const std::string table = pipeline.table.value;
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1 || settings.output.no_input) {
@@ -122,6 +123,8 @@ Result<void> confirm(const Settings& settings, const PipelineSettings& pipeline)
                  fmt::format("this would create {}, and there is nobody to ask", table),
                  "add -y to create it"};
   }
+  const bool shown = ::isatty(STDOUT_FILENO) == 1;
+  if (!shown) std::cerr << escape_control_lines(statement) << "\n";
   std::cerr << fmt::format("create {}? [y/N] ", escape_control(table)) << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
@@ -149,7 +152,7 @@ Result<void> init(const Settings& settings, const Environment& environment, Outp
   out.write(settings.init.ddl_only ? statement + ";\n"
                                    : starter(settings, pipeline, statement, sample));
   if (!settings.init.create) return {};
-  TRY(confirm(settings, pipeline));
+  TRY(confirm(settings, pipeline, statement));
   TRY(clickhouse::create_table(connections.servers.at("").front(), pipeline.database(),
                                pipeline.table_name(), statement, clock));
   tell(fmt::format("created {}", pipeline.table.value));

@@ -15,11 +15,14 @@
 namespace sluice::cli {
 namespace {
 
+TerminalFacts facts_of_stderr(const OutputSettings& output, const Environment& environment) {
+  return terminal_facts(::isatty(STDERR_FILENO) == 1, environment, output.color);
+}
+
 int tell(const std::string& text, const nlohmann::ordered_json& document,
          const std::vector<Error>& errors, int code, const OutputSettings& output,
          const Environment& environment) {
-  const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
-  Screen screen(terminal_facts(is_terminal, environment, output.color), environment);
+  Screen screen(facts_of_stderr(output, environment), environment);
   if (output.log_format == LogFormat::json) {
     screen.write(document.dump() + "\n");
   } else {
@@ -39,8 +42,7 @@ int tell(const std::string& text, const nlohmann::ordered_json& document,
 
 int fail(const Error& error, const OutputSettings& output, const Environment& environment) {
   const int code = exit_code_of(error.code);
-  const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
-  const bool color = terminal_facts(is_terminal, environment, output.color).color;
+  const bool color = facts_of_stderr(output, environment).color;
   return tell(error_block(error, "", "", color), exit_error_json(error, code, ""), {error}, code,
               output, environment);
 }
@@ -63,7 +65,8 @@ int fail(const Problems& problems, const OutputSettings& output, const Environme
   }
   nlohmann::ordered_json document = exit_error_json(errors.front(), code, "");
   document["problems"] = std::move(list);
-  return tell(problems.render(), document, errors, code, output, environment);
+  const bool color = facts_of_stderr(output, environment).color;
+  return tell(problems.render(color), document, errors, code, output, environment);
 }
 
 }  // namespace sluice::cli

@@ -121,7 +121,8 @@ is read:
 
 Unknown keys are errors, and all errors are told at once. [defaults] takes any key of a pipeline.
 'sluice check' validates, 'sluice check --show' prints what is in force, with --show-origin also
-where each value comes from.
+where each value comes from. Editors check the file with share/sluice/sluice.schema.json, a JSON
+Schema that taplo and VS Code know how to use.
 
 Secrets are never written out. Where one is needed there is a reference to it:
 

@@ -121,15 +121,18 @@ Errc Problems::code() const {
   return usage ? Errc::usage : problems_.empty() ? Errc::config : problems_.front().code;
 }
 
-std::string Problems::render() const {
+std::string Problems::render(bool color) const {
   std::string out;
-  for (const Problem& problem : problems_) out += render(problem);
+  for (const Problem& problem : problems_) out += render(problem, color);
   return out;
 }
 
-std::string Problems::render(const Problem& problem) const {
+std::string Problems::render(const Problem& problem, bool color) const {
   const Error error = problem.error();
-  std::string out = fmt::format("error[{}]: {}\n", error.slug, escape_control_lines(error.message));
+  const std::string_view red = color ? "\x1b[1;31m" : "";
+  const std::string_view plain = color ? "\x1b[0m" : "";
+  std::string out = fmt::format("{}error[{}]{}: {}\n", red, error.slug, plain,
+                                escape_control_lines(error.message));
   const std::string hint = escape_control_lines(problem.hint);
   const auto found = lines_.find(problem.origin.name);
   const Origin& at = problem.origin;
@@ -146,8 +149,8 @@ std::string Problems::render(const Problem& problem) const {
   }
   const size_t width = std::clamp<size_t>(at.width, 1, snippet_columns_max);
   out += fmt::format("  {:>3} | {}\n", at.line, escape_control(line, snippet_columns_max));
-  out += fmt::format("      | {}{}{}{}\n", std::string(display_width(before), ' '),
-                     std::string(width, '^'), hint.empty() ? "" : " ", hint);
+  out += fmt::format("      | {}{}{}{}{}{}\n", std::string(display_width(before), ' '), red,
+                     std::string(width, '^'), plain, hint.empty() ? "" : " ", hint);
   return out;
 }
 

@@ -55,11 +55,12 @@ class Problems {
   ///   error[config]: sluice.toml:14:1: unknown key 'batchs' in [pipelines.orders]
   ///      14 | batchs = { rows = 100_000 }
   ///         | ^^^^^^ did you mean 'batch'?
-  /// Lines that may hold a secret are not shown.
-  [[nodiscard]] std::string render() const;
+  /// Lines that may hold a secret are not shown. `color` makes "error[config]" and the marks under
+  /// the line at fault red.
+  [[nodiscard]] std::string render(bool color = false) const;
 
  private:
-  [[nodiscard]] std::string render(const Problem& problem) const;
+  [[nodiscard]] std::string render(const Problem& problem, bool color) const;
 
   std::map<std::string, std::vector<std::string>> lines_;  ///< by file name
   std::vector<std::string> files_;                         ///< as they were read

@@ -285,7 +285,12 @@ std::vector<std::string> reject_lines(const RunReport& run) {
                                  ? ""
                                  : fmt::format(" to {} {}", pipeline.reject_sink.substr(0, colon),
                                                pipeline.reject_sink.substr(colon + 1));
-    lines.push_back(counted(rejected, "record") + " rejected" + sink);
+    // Without a configuration only flags say where they are; of PIPELINE:TOPIC the pipeline knows.
+    const std::string& name = pipeline.report.name;
+    const std::string next = pipeline.place.empty()
+                                 ? ""
+                                 : "      next: sluice rejects " + name.substr(0, name.find(':'));
+    lines.push_back(counted(rejected, "record") + " rejected" + sink + next);
   }
   return lines;
 }

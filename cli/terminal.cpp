@@ -5,6 +5,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "cli/file.hpp"
 #include "cli/text.hpp"
 #include "cli/units.hpp"
@@ -35,6 +37,19 @@ bool speaks_unicode(const Environment& environment) {
     return text.find("utf-8") != std::string::npos || text.find("utf8") != std::string::npos;
   }
   return false;
+}
+
+/// What a line with escape sequences of colours takes on the screen.
+size_t columns_of(std::string_view line) {
+  size_t columns = 0;
+  bool escape = false;
+  for (const char byte : line) {
+    const bool starts_character = (static_cast<uint8_t>(byte) & 0xc0u) != 0x80u;
+    if (byte == '\x1b') escape = true;
+    if (!escape && starts_character) ++columns;
+    if (escape && byte == 'm') escape = false;
+  }
+  return columns;
 }
 
 winsize window() {
@@ -79,14 +94,25 @@ void Screen::put(std::string_view bytes) const {
   (void)write_all(STDERR_FILENO, bytes, "standard error");
 }
 
+// A terminal that became narrower since has wrapped the lines.
 std::string Screen::erase_live() const {
-  if (live_.empty()) return {};
-  return fmt::format("\x1b[{}A\r\x1b[J", live_.size());
+  if (drawn_columns_.empty()) return {};
+  const size_t columns = width();
+  size_t rows = 0;
+  for (const size_t drawn : drawn_columns_) {
+    rows += std::max<size_t>(1, (drawn + columns - 1) / columns);
+  }
+  return fmt::format("\x1b[{}A\r\x1b[J", rows);
 }
 
-std::string Screen::live_text() const {
+std::string Screen::draw_live() {
   std::string text;
-  for (const std::string& line : live_) text += cut_to_width(line, width() - 1) + "\n";
+  drawn_columns_.clear();
+  const size_t room = width() - 1;
+  for (const std::string& line : live_) {
+    text += cut_to_width(line, room) + "\n";
+    drawn_columns_.push_back(std::min(room, columns_of(line)));
+  }
   return text;
 }
 
@@ -95,7 +121,7 @@ void Screen::write(std::string_view text) {
   std::string out = erase_live();
   out += text;
   if (!out.empty() && out.back() != '\n') out += '\n';
-  put(out + live_text());
+  put(out + draw_live());
 }
 
 void Screen::show_live(std::vector<std::string> lines) {
@@ -110,13 +136,14 @@ void Screen::show_live(std::vector<std::string> lines) {
   std::string out = cursor_hidden_.exchange(true) ? "" : std::string(hide_cursor);
   out += erase_live();
   live_ = std::move(lines);
-  put(out + live_text());
+  put(out + draw_live());
 }
 
 void Screen::keep_live() {
   {
     const std::lock_guard lock(mutex_);
     live_.clear();
+    drawn_columns_.clear();
   }
   restore();
 }

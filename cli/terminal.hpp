@@ -47,7 +47,7 @@ class Screen {
 
  private:
   [[nodiscard]] std::string erase_live() const;
-  [[nodiscard]] std::string live_text() const;
+  [[nodiscard]] std::string draw_live();
   [[nodiscard]] size_t height() const;
   void put(std::string_view bytes) const;
 
@@ -55,6 +55,7 @@ class Screen {
   size_t width_hint_ = 0;
   std::mutex mutex_;
   std::vector<std::string> live_;
+  std::vector<size_t> drawn_columns_;  ///< of each live line as it was last drawn
   std::atomic<bool> cursor_hidden_{false};
 };
 

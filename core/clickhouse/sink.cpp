@@ -140,11 +140,18 @@ Result<std::optional<uint64_t>> HttpSink::rows_of(const std::string& topic, Part
                            .offsets = {{partition, offsets}}});
 }
 
-ServerOptions brief_options(ServerOptions options) {
-  constexpr Milliseconds patience{2000};
+/// Of one question.
+ServerOptions with_patience(ServerOptions options, Milliseconds patience) {
   options.timeout = std::min(options.timeout, patience);
   options.connect_timeout = std::min(options.connect_timeout, patience);
   return options;
+}
+
+/// Who gives up soon does not wait much longer than that for one answer, either.
+ServerOptions patient_options(const ServerOptions& options, const RetryOptions& retry) {
+  constexpr Milliseconds slow_answer{5000};  // is no outage
+  if (retry.time_max.count() == 0) return options;
+  return with_patience(options, std::max(retry.time_max, slow_answer));
 }
 
 }  // namespace
@@ -164,10 +171,12 @@ Result<std::unique_ptr<Sink>> open_sink(const ServerOptions& server_options,
                       .table = shown_table(options.database, options.table),
                       .user = shown_name(server_options.user)};
   std::stop_source cancel;
-  Server server(server_options, http, target, options.retry, clock, cancel.get_token());
-  const ServerOptions brief_server = brief_options(server_options);
-  Server brief(brief_server, TRY(http_options(brief_server)), target, {.time_max = Milliseconds{1}},
-               clock, cancel.get_token());
+  const ServerOptions patient = patient_options(server_options, options.retry);
+  Server server(patient, TRY(http_options(patient)), target, options.retry, clock,
+                cancel.get_token());
+  const ServerOptions hasty = with_patience(server_options, Milliseconds{2000});
+  Server brief(hasty, TRY(http_options(hasty)), target, {.time_max = Milliseconds{1}}, clock,
+               cancel.get_token());
   const ServerSettings settings = TRY(read_settings(server));
   Table table = TRY(describe_table(server, options.database, options.table));
   const std::string parameters = fixed_parameters(settings, server_options.settings);

@@ -44,7 +44,8 @@ struct SinkOptions {
 /// Describes the table (Errc::config with suggestions when it does not exist), makes sure by an
 /// INSERT without rows that rows may be inserted (Errc::no_permission with the GRANT that helps),
 /// and returns a sink for it with its sender threads running. A server that is away is waited for
-/// up to 10 s, less with a shorter retry.time_max; then Errc::unavailable.
+/// up to 10 s, less with a shorter retry.time_max; then Errc::unavailable. One answer is waited for
+/// up to 30 s, less with a shorter retry.time_max, but 5 s.
 ///
 /// `observer` gets retrying() from the sender threads, and warning() from here for a table that
 /// acknowledges rows it may lose. Both and `clock` outlive the sink.

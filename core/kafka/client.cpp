@@ -148,7 +148,11 @@ void Client::take_consumer_events(Milliseconds wait) {
   for (int taken = 0; taken < 100; ++taken) {
     const MessageHandle message(rd_kafka_consumer_poll(handle_, timeout));
     if (message == nullptr) return;
-    if (callbacks_.message) callbacks_.message(*message);
+    if (callbacks_.message) {
+      callbacks_.message(*message);
+    } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      group_error_ = message->err;
+    }
     timeout = 0;
   }
 }

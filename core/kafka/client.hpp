@@ -70,6 +70,10 @@ class Client {
   void set_group_served() { group_served_ = true; }
   [[nodiscard]] bool group_served() const { return group_served_; }
 
+  /// The last error of the group, where Callbacks::message is not there to hear it.
+  [[nodiscard]] rd_kafka_resp_err_t group_error() const { return group_error_; }
+  void clear_group_error() { group_error_ = RD_KAFKA_RESP_ERR_NO_ERROR; }
+
   /// The first error that ends everything, from whichever callback.
   void fail(Error error);
   [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
@@ -98,6 +102,7 @@ class Client {
   rd_kafka_t* handle_ = nullptr;
   bool has_group_ = false;
   bool group_served_ = false;
+  rd_kafka_resp_err_t group_error_ = RD_KAFKA_RESP_ERR_NO_ERROR;
 };
 
 /// A list with these partitions of `topic`, all at `offset`.

@@ -233,7 +233,12 @@ Result<bool> Lookups::ask_committed(Milliseconds patience, std::span<const Parti
   const PartitionList list = partition_list(place_.topic, partitions, RD_KAFKA_OFFSET_INVALID);
   const rd_kafka_resp_err_t code =
       rd_kafka_committed(client_.get(), list.get(), as_timeout(patience));
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return again(code);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    // librdkafka waits for a coordinator that it is refused; why comes as an error of the group.
+    if (auto refusal = refusal_of(client_.group_error(), place_)) return *std::move(refusal);
+    return again(code);
+  }
+  client_.clear_group_error();
   client_.health().note_answer(now());
   out.clear();
   for (const rd_kafka_topic_partition_t& element : elements(*list)) {

@@ -382,6 +382,18 @@ def test_on_a_terminal_a_bar_is_drawn_and_the_cursor_comes_back(sluice, config):
     assert "run started" not in text, "short lines for people instead of log lines"
 
 
+@pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}])
+def test_mistakes_in_the_configuration_are_red_on_a_terminal(sluice, config, variables):
+    config(MINIMAL + "batchs = 1\n")
+    process, ours = on_terminal(sluice, ["check"], variables)
+    text = read_terminal(ours).replace("\r", "")
+    assert process.wait(20) == 78
+    os.close(ours)
+    red, plain = ("", "") if variables else ("\x1b[1;31m", "\x1b[0m")
+    assert f"{red}error[config]{plain}: sluice.toml:8:1: unknown key 'batchs'" in text
+    assert f"      | {red}^^^^^^{plain} did you mean 'batch'?\n" in text
+
+
 @pytest.mark.parametrize("variables", [{"CI": "true"}, {"TERM": "dumb"}])
 def test_on_a_terminal_nobody_watches_there_are_log_lines(sluice, config, variables):
     config(MINIMAL)

@@ -62,6 +62,17 @@ def test_the_wrong_port_kafka_where_clickhouse_should_be(kafka, clickhouse, slui
     finish(kafka, clickhouse, sluice, loaded_topic, table)
 
 
+@pytest.mark.parametrize("silent", ["kafka", "clickhouse"])
+def test_a_server_that_takes_connections_and_never_answers(kafka, clickhouse, sluice, loaded_topic, table, silent):
+    """What --retry-max-time says holds for one answer, too (up to the 5 s that a slow one may take)."""
+    with proxy.Proxy() as dead:
+        dead.rule = proxy.BLACKHOLE
+        servers = (dead.address, clickhouse) if silent == "kafka" else (kafka, dead)
+        run = sluice(*sync_arguments(*servers, loaded_topic, table, "--retry-max-time", "1s"), timeout=20).expect(75)
+        assert dead.address in run.stderr and run.seconds < 12, run
+    finish(kafka, clickhouse, sluice, loaded_topic, table)
+
+
 def test_unknown_topic(kafka, clickhouse, sluice, loaded_topic, table):
     run = sluice(*sync_arguments(kafka, clickhouse, loaded_topic[:-1], table)).expect(78)
     assert "no topic" in run.stderr.lower() or "does not exist" in run.stderr

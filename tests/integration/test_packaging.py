@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Debian package, the systemd units and the examples that come with it."""
+"""The Debian package, the systemd units, the examples and the schema that come with it."""
 
+import json
 import os
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,7 +36,7 @@ def test_the_package_holds_what_an_administrator_expects(package):
                  "./lib/systemd/system/sluice-sync.timer", "./usr/share/man/man1/sluice.1.gz",
                  "./usr/share/man/man5/sluice.toml.5.gz", "./usr/share/bash-completion/completions/sluice",
                  "./usr/share/zsh/vendor-completions/_sluice", "./usr/share/fish/vendor_completions.d/sluice.fish",
-                 "./usr/share/doc/sluice/copyright", "./usr/share/doc/sluice/kubernetes/sync.yaml",
+                 "./usr/share/sluice/sluice.schema.json", "./usr/share/doc/sluice/copyright", "./usr/share/doc/sluice/kubernetes/sync.yaml",
                  "./usr/share/doc/sluice/alerts/sluice.rules.yml", "./usr/share/doc/sluice/examples/cron"):
         assert f" {path}\n" in listing, path
     assert "-rw-r----- root/root" in next(line for line in listing.splitlines() if line.endswith("etc/sluice/sluice.toml"))
@@ -98,3 +101,43 @@ def test_the_examples_are_right(sluice):
     uncommented = example.replace("# [", "[").replace("# topic", "topic").replace("# table", "table")
     (sluice.folder / "sluice.toml").write_text(uncommented)
     sluice("check").expect(0)
+
+
+def test_editors_get_a_schema_that_knows_our_configurations():
+    """sluice.schema.json, as editors use it, takes what we print and refuses what sluice refuses. That it is made of
+    the table of keys, and that of what is read, is held by unit_cli (Generated, ConfigKeys)."""
+    import jsonschema
+
+    schema = json.loads((SHARE / "schema/sluice.schema.json").read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    validator = jsonschema.Draft7Validator(schema)
+    example = (SHARE / "examples/sluice.toml").read_text()
+    readme = re.search(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+    whole = """config_version = 1
+[kafka]
+brokers = "a:1,b:2"
+properties = { "fetch.message.max.bytes" = 4_194_304, "sasl.password" = { env = "A" } }
+security = { protocol = "sasl_ssl", mechanism = "PLAIN", password = { command = ["cat", "x"] }, tls.verify = true }
+[clickhouse]
+urls = ["http://a:8123"]
+tls = { verify = false }
+settings = { max_partitions_per_insert_block = 1000, role = "x" }
+[destinations.archive]
+url = "http://b:8123"
+[observe]
+log_format = "json"
+[defaults]
+batch = { rows = "250k", bytes = 1_000_000, age = "2s" }
+[pipelines.a]
+topics_regex = '^a$'
+table = "x.y"
+unknown_fields = { into = "rest" }
+map = { id = "/user/id" }
+tags = ["hourly"]
+"""
+    for text in (example, re.sub("^# (?=[a-z\\[])", "", example, flags=re.M), readme, whole):
+        assert list(validator.iter_errors(tomllib.loads(text))) == []
+    for wrong in ("kafak = {}", "[pipelines.a]\nbatchs = {}", '[pipelines.a]\non_error = "skip"', "[kafka]\nclient_id = 1",
+                  '[clickhouse]\npassword = "x"', '[clickhouse]\npassword = { env = "A", file = "b" }',
+                  "[pipelines.a.batch]\nrow = 1", "[defaults]\nunknown_fields = {}", "[destinations.a]\nurl = 1"):
+        assert list(validator.iter_errors(tomllib.loads(wrong))), wrong

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS and SASL against the real broker, HTTPS before the real ClickHouse, and secrets that stay secret."""
 
+from pathlib import Path
+
 import certificates
 import events
 import proxy
@@ -153,3 +155,98 @@ def test_a_bad_certificate_is_fatal_and_nothing_is_sent(
     assert run.code in (77, 78), run
     assert "certificate" in run.stderr.lower()
     assert loaded() == 0
+
+
+def test_check_names_what_an_acl_refuses(own_kafka, clickhouse, sluice, topic, table):
+    """The broker refuses what no ACL allows, as clusters of companies do: first the topic, then the group."""
+    broker = own_kafka(secure=True, properties={
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS"})
+    broker.create_topic(topic, 1)
+    broker.produce_lines(topic, events.lines(10))
+    events.create_table(clickhouse, table)
+    write_config(sluice, broker.sasl_bootstrap, clickhouse.url, topic, table, """
+[kafka.security]
+protocol = "sasl_plaintext"
+mechanism = "PLAIN"
+username = "bob"
+password = { env = "KAFKA_PW" }
+""")
+
+    def allow(*what):
+        broker.java_tool("org.apache.kafka.tools.AclCommand", "--bootstrap-server", broker.bootstrap, "--add",
+                         "--allow-principal", "User:bob", *what)
+
+    def check(code):
+        run = sluice("check", "--online", "-o", "json", env={"KAFKA_PW": "bob-secret"}).expect(code)
+        return [finding for finding in run.json["findings"] if finding["level"] == "error"]
+
+    for operation in ("Describe", "Read"):
+        (refused,) = check(77)
+        assert refused["fix"] == f"grant READ and DESCRIBE on topic {topic}", refused
+        allow("--operation", operation, "--topic", topic)
+    (refused,) = check(77)
+    assert refused["fix"] == "grant READ on consumer group sluice-events", refused
+    run = sluice("status", "-o", "json", env={"KAFKA_PW": "bob-secret"}).expect(77)
+    assert run.json["pipelines"][0]["problems"][0]["slug"] == "kafka-no-permission", run
+    refused = sluice("sync", env={"KAFKA_PW": "bob-secret"}).expect(77)
+    assert "group sluice-events" in refused.stderr
+    allow("--operation", "Read", "--group", "sluice-events")
+    assert check(0) == []
+    sluice("sync", env={"KAFKA_PW": "bob-secret"}).expect(0)
+    assert clickhouse.value(f"SELECT count() FROM {table}") == 10
+
+
+CANARY = "canary-7f3a-secret"
+
+
+@pytest.fixture(params=["file", "env", "credential", "command"])
+def canary(request, sluice):
+    """The four ways to give a secret: (what stands in the configuration, the environment it needs)."""
+    (sluice.folder / "kept").mkdir()
+    (sluice.folder / "kept/password").write_text(f"{CANARY}\n")
+    (sluice.folder / "kept/password").chmod(0o600)
+    return {"file": ('{ file = "kept/password" }', {}), "env": ('{ env = "CANARY" }', {"CANARY": CANARY}),
+            "credential": ('{ credential = "password" }', {"CREDENTIALS_DIRECTORY": str(sluice.folder / "kept")}),
+            "command": ('{ command = ["cat", "kept/password"] }', {})}[request.param]
+
+
+def test_a_secret_is_nowhere_to_be_seen(secure_kafka, own_clickhouse, sluice, topic, table, canary):
+    """Neither where it is right nor where it is refused: not in what is printed, logged, served or in argv."""
+    reference, env = canary
+    server = own_clickhouse(users={"loader": {"password": CANARY}})
+    secure_kafka.create_topic(topic, 1)
+    secure_kafka.produce_lines(topic, events.lines(10))
+    events.create_table(server, table)
+    told = []
+
+    def configure(user):
+        write_config(sluice, secure_kafka.sasl_bootstrap, server.url, topic, table, f"""
+[kafka.security]
+protocol = "sasl_plaintext"
+mechanism = "PLAIN"
+username = "alice"
+password = {reference if user == "wrong" else '{ env = "KAFKA_PW" }'}
+""", f'user = "loader"\npassword = {reference}\n')
+
+    def run(code, *arguments):
+        outcome = sluice(*arguments, env=env | {"KAFKA_PW": "alice-secret"}, timeout=40).expect(code)
+        told.append(outcome.stdout + outcome.stderr)
+
+    configure("right")
+    run(0, "sync", "-vvv", "-o", "jsonl", "--log-format", "json", "--summary-file", "s.json")
+    tail = sluice.start("tail", "-vv", "--metrics-listen", f"unix:{sluice.folder}/s.sock", "--log-file", "log",
+                        env=env | {"KAFKA_PW": "alice-secret"})
+    tail.wait_until(lambda: (sluice.folder / "s.sock").exists(), 30, "the socket")
+    told.append(Path(f"/proc/{tail.pid}/cmdline").read_bytes().decode())
+    run(0, "status", "--ask", f"unix:{sluice.folder}/s.sock", "-o", "json")
+    outcome = tail.stop().expect(0)
+    told += [outcome.stdout, outcome.stderr, (sluice.folder / "log").read_text(), (sluice.folder / "s.json").read_text()]
+    for arguments in (["check", "--show-origin"], ["check", "--report"], ["check", "--online", "-o", "json"]):
+        run(0, *arguments)
+    configure("wrong")
+    for form in ("text", "json"):
+        run(77, "sync", "-vvv", "-o", form)
+    assert len("".join(told)) > 10_000
+    for text in told:
+        assert CANARY not in text, text

@@ -76,3 +76,51 @@ def test_a_second_ctrl_c_stops_at_once(kafka, clickhouse, sluice, topic, table):
     assert time.monotonic() - started < 2
     sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
     assert clickhouse.value(f"SELECT uniqExact(id) FROM {table}") == 1000
+
+
+def mixed_records(chance, first, count):
+    """Numbered rows, what is no row, and what is passed over; and which numbers must be in the table."""
+    records, numbers = [], set()
+    for number in range(first, first + count):
+        kind = chance.random()
+        if kind < 0.8:
+            numbers.add(number)
+        value = (f'{{"n":{number}}}'.encode() if kind < 0.8 else chance.choice([b"no json", b'{"n":-1}', b"[1]"])
+                 if kind < 0.9 else chance.choice([None, b""]))
+        records.append({"value": value, "key": b"k", "partition": chance.randrange(3)})
+    return records, numbers
+
+
+def test_the_sums_hold_whatever_ends_a_run(kafka, clickhouse, sluice, topic, table):
+    """READ = INSERTED + REJECTED + SKIPPED = the offsets a run went over, of every run that could still say so."""
+    seed = int(os.environ.get("SLUICE_TEST_SEED", random.randrange(1 << 30)))
+    print(f"SLUICE_TEST_SEED={seed}")
+    chance = random.Random(seed)
+    kafka.create_topic(topic, 3)
+    clickhouse.query(f"CREATE TABLE {table} (n UInt64) ENGINE = MergeTree ORDER BY n")
+    expected, told = set(), 0
+    for number in range(10):
+        records, good = mixed_records(chance, number * 4000, 4000)
+        kafka.produce(topic, records)
+        expected |= good
+        run = sluice.start(*sync_arguments(
+            kafka, clickhouse, topic, table, "--on-error", "reject", "--reject-file", "r.jsonl", "-o", "json",
+            "--batch-rows", str(chance.choice([50, 300, 5000])), "-j", str(chance.choice([1, 3])),
+            "-X", "session.timeout.ms=6000",
+            *chance.choice([[], ["--max-rows", "1500"]])))
+        ending = chance.choice(["kill", "terminate", "wait"])
+        if ending != "wait":
+            time.sleep(chance.uniform(0.05, 0.6))
+        outcome = run.kill() if ending == "kill" else run.stop() if ending == "terminate" else run.wait(60)
+        if outcome.code < 0:
+            continue
+        assert outcome.code in (0, 3, 5, 143), outcome
+        told += 1
+        for counts in (outcome.json["totals"], *outcome.json["pipelines"]):
+            assert counts["read"] == counts["inserted"] + counts["rejected"] + counts["skipped"], outcome
+        passed = sum(one["to"] - one["from"] for one in outcome.json["pipelines"][0].get("partitions", []))
+        assert passed == outcome.json["totals"]["read"], outcome
+    assert told > 0
+    last = sluice(*sync_arguments(kafka, clickhouse, topic, table, "--on-error", "reject", "--reject-file", "r.jsonl"))
+    assert last.code in (0, 3), last
+    assert {row["n"] for row in clickhouse.rows(f"SELECT DISTINCT n FROM {table}")} == expected

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -63,6 +64,59 @@ TEST_F(ConfigKeys, TheManualDescribesExactlyTheKeysThatAreRead) {
     write("sluice.toml", (table.empty() ? "" : "[" + table + "]\n") +
                              std::string("zzzzzzzzzzzzzzzzzzzzzzz = 1\n"));
     EXPECT_EQ(keys, known_keys()) << "[" << table << "]: mend cli/config_keys.cpp";
+  }
+}
+
+/// The example of the key, as TOML.
+std::string good_value(const ConfigKey& key) {
+  const bool words = key.type == ConfigType::word || key.type == ConfigType::boolean ||
+                     key.type == ConfigType::unknown_fields;
+  const std::string first(trim(split(key.value, '|').front()));
+  if (!words) return std::string(key.value);
+  return key.type == ConfigType::boolean ? first : "\"" + first + "\"";
+}
+
+/// One value of each kind that the type does not take.
+std::vector<std::string> bad_values(ConfigType type) {
+  using Type = ConfigType;
+  const auto is_any = [type](std::initializer_list<Type> types) {
+    return std::find(types.begin(), types.end(), type) != types.end();
+  };
+  std::vector<std::string> out{"0.5"};
+  if (!is_any({Type::boolean})) out.emplace_back("true");
+  if (!is_any({Type::integer, Type::count, Type::size})) out.emplace_back("1");
+  if (!is_any({Type::texts})) out.emplace_back("[\"a\"]");
+  if (!is_any({Type::text, Type::texts})) out.emplace_back("\"zzz\"");
+  const bool table = is_any({Type::values, Type::properties, Type::texts_by_name});
+  out.emplace_back(table ? "{ zzz = [1] }" : "{ zzz = 1 }");
+  return out;
+}
+
+/// Problems with what stands in line 2.
+std::string problems_of_line_2() {
+  Invocation invocation;
+  invocation.command = "check";
+  Problems problems;
+  (void)read_settings(invocation, Environment{}, "etc", WallTime{}, problems);
+  std::string out;
+  for (const Problem& problem : problems.all()) {
+    if (problem.origin.line == 2) out += problem.message + "\n";
+  }
+  return out;
+}
+
+TEST_F(ConfigKeys, TheTypesAreThoseThatAreRead) {
+  for (const ConfigKey& key : all_config_keys()) {
+    const std::string table = key.table.empty() ? "" : "[" + std::string(key.table) + "]";
+    const auto told_about = [&](const std::string& value) {
+      write("sluice.toml",
+            table + "\n" + std::string(key.key) + " = " + value + "\n[destinations.archive]\n");
+      return problems_of_line_2();
+    };
+    EXPECT_EQ(told_about(good_value(key)), "") << key.table << "." << key.key;
+    for (const std::string& value : bad_values(key.type)) {
+      EXPECT_NE(told_about(value), "") << key.table << "." << key.key << " = " << value;
+    }
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cli/completion.hpp"
+#include "cli/config_schema.hpp"
 #include "cli/manual.hpp"
 
 namespace sluice::cli {
@@ -59,6 +60,10 @@ TEST(Generated, CompletionsAreThoseOfTheTables) {
     scripts[completion_file(shell)] = completion_script(shell).value_or("");
   }
   expect_files("completions", scripts);
+}
+
+TEST(Generated, TheSchemaIsThatOfTheTables) {
+  expect_files("man/share/schema", {{"sluice.schema.json", config_schema()}});
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ PipelineResult orders() {
   out.topic = "orders";
   out.table = "shop.orders";
   out.reject_sink = "topic:orders.rejects";
+  out.place = "sluice.toml:14";
   out.exit_code = 3;
   PipelineReport& report = out.report;
   report.name = "orders";
