@@ -12,6 +12,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
 #include "cli/findings.hpp"
+#include "cli/full_load.hpp"
 #include "cli/output.hpp"
 #include "cli/settings.hpp"
 #include "cli/text.hpp"
@@ -96,12 +97,18 @@ void check_pipeline(const PipelineSettings& pipeline, const Settings& settings,
   Warnings warnings(findings, pipeline.name);
   auto table = look_at_table(pipeline, settings, connections, warnings, clock);
   const RecordFormat format = pipeline.format.value;
-  if (table.ok()) table = filled_table(std::move(table).value(), pipeline.columns, format);
+  ColumnOptions columns = pipeline.columns;
+  if (table.ok() && pipeline.mode.value == Mode::full) {
+    FullColumns filled = full_columns(pipeline, std::move(table).value());
+    table = std::move(filled.table);
+    columns = std::move(filled.columns);
+  }
+  if (table.ok()) table = filled_table(std::move(table).value(), columns, format);
   if (!table.ok()) return findings.error(pipeline.name, table.error());
   check_sample(pipeline, table.value(), values, findings);
   check_repeats(pipeline, table.value(), findings);
   const BlockSchema schema(std::move(table).value());
-  const auto layout = lay_out(schema.table(), pipeline.columns, format);
+  const auto layout = lay_out(schema.table(), columns, format);
   if (!layout.ok()) return findings.error(pipeline.name, layout.error());
   Encoding encoding = encoding_of(schema);
   nlohmann::ordered_json filled = nlohmann::ordered_json::object();

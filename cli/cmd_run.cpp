@@ -10,6 +10,7 @@
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
+#include "cli/full_load.hpp"
 #include "cli/monitor.hpp"
 #include "cli/reload.hpp"
 #include "cli/report.hpp"
@@ -151,6 +152,7 @@ int run_command(const Invocation& invocation, const Environment& environment, Pr
     const OutputSettings output = read_output_settings(invocation.flags, environment, problems);
     return error ? fail(*error, output, environment) : fail(problems, output, environment);
   }
+  if (configuration->settings.run.dry_run) return show_full_plans(*configuration);
   return run_configuration(invocation, environment, std::move(configuration));
 }
 

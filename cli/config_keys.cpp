@@ -117,13 +117,16 @@ constexpr auto keys_table = std::to_array<ConfigKey>({
      "words to choose pipelines by: sluice sync tag:hourly"},
     {pipeline, "disabled", Type::boolean, "true | false", "false", "leave the pipeline out"},
     {pipeline, "mode", Type::word, "incremental | full", "incremental",
-     "what a sync does: go on at the group's offsets; or replace the table by a snapshot of the "
-     "whole topic, as sync --full"},
+     "what a sync reads: from the group's offsets on; or the whole topic, which by default "
+     "replaces the table, as sync --full"},
     {pipeline, "write", Type::word, "append | overwrite | overwrite-delete-stale", "append",
      "append: every record is a new row; overwrite: the last record of a key wins and a tombstone "
-     "deletes it, in a ReplacingMergeTree(version, is_deleted); overwrite-delete-stale: what "
-     "mode = \"full\" does"},
-    {pipeline, "key", Type::texts, "[\"id\"]", "", "columns of the key, for overwrite"},
+     "deletes it, in a ReplacingMergeTree(version, is_deleted). With mode full append stamps the "
+     "rows of each load (_snapshot_id, _snapshot_time), and the view TABLE__latest shows the "
+     "latest whole one; overwrite-delete-stale, its default, replaces the table as sync --full "
+     "does and hands the group over"},
+    {pipeline, "key", Type::texts, "[\"id\"]", "",
+     "columns of the key, for overwrite; a table that is replaced keeps the last record of each"},
     {pipeline, "destination", Type::text, "\"archive\"", "[clickhouse]",
      "a table [destinations.NAME], with the keys of [clickhouse], that names another server"},
     {pipeline, "delivery", Type::word, "at-least-once | exactly-once", "at-least-once",

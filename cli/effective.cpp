@@ -156,8 +156,19 @@ void write_columns(const PipelineSettings& pipeline, Writer& out) {
   if (!map.empty()) out.line("map", "{ " + map + " }", pipeline.origin);
   if (!columns.empty()) out.line("columns", "{ " + columns + " }", pipeline.origin);
   if (!pipeline.columns.overwrite) return;
-  out.line("write", toml_text("overwrite"), pipeline.origin);
   out.line("key", text_toml(pipeline.columns.key), pipeline.origin);
+}
+
+std::string_view write_word(Write write) {
+  switch (write) {
+    case Write::append:
+      return "append";
+    case Write::overwrite:
+      return "overwrite";
+    case Write::overwrite_delete_stale:
+      return "overwrite-delete-stale";
+  }
+  return {};
 }
 
 void write_pipeline(const PipelineSettings& pipeline, Writer& out) {
@@ -173,6 +184,7 @@ void write_pipeline(const PipelineSettings& pipeline, Writer& out) {
   out.line("start", toml_text(start_word(pipeline.start.value)), pipeline.start.origin);
   out.word("format", pipeline.format, pipeline.format.value == RecordFormat::raw ? "raw" : "json");
   out.word("mode", pipeline.mode, pipeline.mode.value == Mode::full ? "full" : "incremental");
+  out.word("write", pipeline.write, write_word(pipeline.write.value));
   out.word("on_error", pipeline.on_error,
            pipeline.on_error.value == OnError::reject ? "reject" : "stop");
   out.text("reject.topic", pipeline.reject.topic);

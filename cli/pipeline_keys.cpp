@@ -183,22 +183,21 @@ void read_columns(TableReader& reader, PipelineSettings& out, Problems& problems
 
 /// write and key: what happens to the rows that are there.
 void read_write(TableReader& reader, PipelineSettings& out) {
-  Setting<bool> overwrite;
-  const ConfigValue* write = reader.find("write");
-  const bool replaces = write != nullptr && write->kind == ConfigValue::Kind::text &&
-                        write->text == "overwrite-delete-stale";
   const bool full = out.mode.value == Mode::full;
+  if (full) out.write.value = Write::overwrite_delete_stale;
+  reader.choice<Write>("write",
+                       {{"append", Write::append},
+                        {"overwrite", Write::overwrite},
+                        {"overwrite-delete-stale", Write::overwrite_delete_stale}},
+                       out.write);
+  const bool replaces = out.write.value == Write::overwrite_delete_stale;
   if (replaces && !full) {
-    reader.problem(*write, "write", "is what mode = \"full\" does", "set the mode, too");
-  } else if (!replaces && full && write != nullptr) {
-    reader.problem(*write, "write", "mode = \"full\" replaces every row",
-                   "write \"overwrite-delete-stale\", or leave it out");
-  } else if (!replaces) {
-    reader.choice<bool>("write", {{"append", false}, {"overwrite", true}}, overwrite);
+    reader.problem(*reader.find("write"), "write", "is what mode = \"full\" does",
+                   "set the mode, too");
   }
   Setting<std::vector<std::string>> key;
   reader.text_list("key", key);
-  out.columns.overwrite = overwrite.value;
+  out.columns.overwrite = out.write.value == Write::overwrite || (replaces && !key.value.empty());
   out.columns.key = key.value;
   out.columns.key_place = key.origin.describe();
 }
@@ -280,8 +279,8 @@ void complete_pipeline(const std::string& database, PipelineSettings& out, Probl
   if (!out.topics_regex.value.empty() && out.mode.value == Mode::full) {
     problems.add(out.mode.origin,
                  fmt::format("pipeline {} has topics_regex: a snapshot of one topic would take the "
-                             "place of the rows of all the others",
-                             out.name),
+                             "place of {} of all the others",
+                             out.name, out.write.value == Write::append ? "those" : "the rows"),
                  "give each topic a pipeline and a table of its own");
   }
   if (out.table.value.empty()) {

@@ -157,7 +157,7 @@ PipelineReport Runner::attempt(Job& job, const PipelineReport& before,
   unstarted.limit_reached = settings_.run.duration_max && elapsed() >= *settings_.run.duration_max;
   if (unstarted.interrupted || unstarted.limit_reached) return unstarted;
   const bool full = job.settings.mode.value == Mode::full && !settings_.run.continuous;
-  if (full && !job.settings.range) return take_snapshot(job, unstarted, stop);
+  if (full && !job.settings.range) return load_everything(job, unstarted, stop);
   return load(job, job.settings, unstarted, stop);
 }
 

@@ -20,6 +20,8 @@
 
 namespace sluice::cli {
 
+struct FullPorts;
+
 /// Runs pipelines, each on a thread of its own; of those that end, at most eight at once. One that
 /// fails leaves the others alone, unless --fail-fast. One without an end is started again when
 /// Kafka or ClickHouse are away at a moment that cannot be waited out within it.
@@ -54,8 +56,12 @@ class Runner {
   [[nodiscard]] PipelineReport load(Job& job, const PipelineSettings& pipeline,
                                     const PipelineReport& before, const std::stop_token& stop);
   // runner_snapshot.cpp
-  [[nodiscard]] PipelineReport take_snapshot(Job& job, PipelineReport report,
+  [[nodiscard]] PipelineReport load_everything(Job& job, PipelineReport report,
+                                               const std::stop_token& stop);
+  [[nodiscard]] PipelineReport replace_table(Job& job, FullPorts& ports, PipelineReport report,
                                              const std::stop_token& stop);
+  [[nodiscard]] PipelineReport load_into_table(Job& job, FullPorts& ports, PipelineReport report,
+                                               const std::stop_token& stop);
   [[nodiscard]] bool starts_again(const PipelineSettings& pipeline, const PipelineReport& report,
                                   int vain) const;
   [[nodiscard]] Result<Opened> open(const PipelineSettings& pipeline, PipelineWatch& watch);

@@ -68,9 +68,13 @@ struct RejectSettings {
   bool operator==(const RejectSettings&) const = default;
 };
 
-/// What a sync of a pipeline reads: from the cursor on, or everything, into a table of its own that
-/// then takes the place of the old one.
+/// What a sync of a pipeline reads: from the cursor on, or everything.
 enum class Mode : uint8_t { incremental, full };
+
+/// What happens to the rows that are there. Of Mode::full: append adds a stamped snapshot beside
+/// the earlier ones; overwrite_delete_stale, of that mode alone, loads a table that then takes the
+/// place of the old one.
+enum class Write : uint8_t { append, overwrite, overwrite_delete_stale };
 
 /// A run over a fixed range instead of the cursor, for a backfill or a snapshot.
 struct RangeRun {
@@ -87,7 +91,7 @@ enum class DeliveryLevel : uint8_t { at_least_once, exactly_once };
 
 struct PipelineSettings {
   std::string name;
-  Origin origin;  ///< of the pipeline's table in a file, or of --topic
+  Origin origin;                           ///< of the pipeline's table in a file, or of --topic
   Setting<std::vector<std::string>> tags;  ///< words to select it by
   Setting<bool> disabled;
   Setting<std::string> topic;
@@ -98,6 +102,7 @@ struct PipelineSettings {
   Setting<std::string> group;
   Setting<StartAt> start;
   Setting<Mode> mode{Mode::incremental, {}};
+  Setting<Write> write{Write::append, {}};
   std::optional<RangeRun> range;  ///< set by the commands that read one
   /// The pipeline's own group, by which its rejects are told apart, where `group` is another: of a
   /// range, or of one topic of several.
@@ -117,7 +122,7 @@ struct PipelineSettings {
   Setting<RecordFormat> format{RecordFormat::json, {}};
   Setting<UnknownFields> unknown_fields{UnknownFields::ignore, {}};
   Setting<Nulls> nulls{Nulls::column_default, {}};
-  ColumnOptions columns;  ///< map, columns, unknown_fields = { into }, write = "overwrite", key
+  ColumnOptions columns;  ///< map, columns, unknown_fields = { into }, overwriting by key
   Setting<std::string> destination;  ///< a name of [destinations]; empty: [clickhouse]
 
   [[nodiscard]] std::string database() const;
@@ -144,6 +149,7 @@ struct RunSettings {
   bool rejects_ok = false;
   bool fail_fast = false;
   std::vector<Decision> decisions;
+  bool dry_run = false;   ///< of full loads: say what they would do
   bool keep_old = false;  ///< this and what follows: of a snapshot (SnapshotOptions)
   bool allow_empty = false;
   bool allow_shrink = false;

@@ -69,7 +69,10 @@ PipelineSettings read_one(const std::string& name, const Origin& origin, const C
   out.name = name;
   out.origin = origin;
   read_pipeline_keys(full, path, reading.now, out, reading.problems);
-  if (reading.invocation.flags.has("full")) out.mode = {Mode::full, Origin::flag("--full")};
+  if (reading.invocation.flags.has("full") && out.mode.value != Mode::full) {
+    out.mode = {Mode::full, Origin::flag("--full")};
+    out.write = {Write::overwrite_delete_stale, Origin::flag("--full")};
+  }
   if (out.disabled.value) return out;
   const std::string& destination = out.destination.value;
   const auto& destinations = reading.settings.destinations;
@@ -238,6 +241,18 @@ void name_table(const Setting<std::string>& topic, ConfigValue& table) {
   set_path(table, {"table"}, ConfigValue::make_text(name, topic.origin));
 }
 
+void check_dry_run(const Settings& settings, Problems& problems) {
+  if (!settings.run.dry_run) return;
+  for (const PipelineSettings& pipeline : settings.pipelines) {
+    if (pipeline.mode.value == Mode::full) continue;
+    problems.add(
+        Origin::flag("--dry-run"),
+        fmt::format("is for full loads, and pipeline {} goes on at its offsets", pipeline.name),
+        "add --full, or ask sluice status");
+    return;
+  }
+}
+
 void read_adhoc(const Reading& reading, const ConfigValue& root, Settings& out) {
   const Invocation& invocation = reading.invocation;
   Problems& problems = reading.problems;
@@ -281,7 +296,8 @@ void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallT
                     Settings& out, Problems& problems) {
   const Reading reading{invocation, out, now, problems};
   if (invocation.flags.has("topic") || needs_no_table(invocation)) {
-    return read_adhoc(reading, root, out);
+    read_adhoc(reading, root, out);
+    return check_dry_run(out, problems);
   }
   for (const PipelineFlag& flag : adhoc_flags) {
     const auto given = invocation.flags.last(flag.flag);
@@ -289,6 +305,7 @@ void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallT
     problems.add(given->origin, "needs --topic", "it makes a pipeline with no configuration");
   }
   read_configured(reading, root, out);
+  check_dry_run(out, problems);
 }
 
 }  // namespace sluice::cli

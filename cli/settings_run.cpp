@@ -272,6 +272,7 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   out.rejects_ok = flags.has("rejects-ok");
   out.fail_fast = flags.has("fail-fast");
   read_decisions(flags, out.decisions, problems);
+  out.dry_run = invocation.command == "sync" && flags.has("dry-run");
   out.keep_old = flags.has("keep-old");
   out.allow_empty = flags.has("allow-empty");
   out.allow_shrink = flags.has("allow-shrink");

@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/base/result.hpp"
@@ -37,6 +38,8 @@ class Server {
   /// Sends an INSERT without rows, with these URL parameters: whether it would be allowed.
   [[nodiscard]] Result<void> try_insert(const std::string& query, std::string_view parameters);
   [[nodiscard]] const Target& target() const { return target_; }
+  /// How long one answer may take from now on; returns how long it was before, 30 s at first.
+  Milliseconds wait_up_to(Milliseconds timeout) { return std::exchange(timeout_, timeout); }
 
  private:
   Verdict ask_once(const std::string& query, std::string_view what, std::string& answer);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/clickhouse/snapshot_tables.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
+#include "core/base/wait.hpp"
 #include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/server.hpp"
 #include "core/model/quote.hpp"
+#include "core/model/replacing.hpp"
 
 namespace sluice::clickhouse {
 namespace {
@@ -20,19 +23,30 @@ Error unreadable(std::string_view what) {
           .fix = "see what stands between sluice and the server"};
 }
 
+Error name_taken(const std::string& name) {
+  return {.code = Errc::config,
+          .slug = "snapshot-name-taken",
+          .message = name + " exists, and is none of ours: its comment says nothing of sluice",
+          .fix = "rename or drop it"};
+}
+
 /// Without it a plain MergeTree remembers no token.
 constexpr std::string_view window = "non_replicated_deduplication_window";
 
 class HttpSnapshotTables final : public SnapshotTables {
  public:
-  HttpSnapshotTables(Server server, SnapshotTablesOptions options)
-      : server_(std::move(server)), options_(std::move(options)) {}
+  HttpSnapshotTables(Server server, SnapshotTablesOptions options, Milliseconds timeout)
+      : server_(std::move(server)), options_(std::move(options)), timeout_(timeout) {}
 
   Result<SnapshotTarget> target() override;
   Result<std::vector<SideTable>> side_tables(const std::string& infix) override;
   Result<std::string> create(const std::string& name, const std::string& comment) override;
   Result<void> seal(const std::string& name) override;
   Result<uint64_t> rows(const std::string& name) override;
+  Result<void> create_keyed(const std::string& name, const std::string& comment,
+                            const std::vector<std::string>& key) override;
+  Result<uint64_t> keys(const std::string& name) override;
+  Result<void> fill(const std::string& name, const std::string& from) override;
   Result<bool> same_columns(const std::string& name) override;
   Result<void> exchange(const std::string& name) override;
   Result<void> set_comment(const std::string& name, const std::string& comment) override;
@@ -41,6 +55,9 @@ class HttpSnapshotTables final : public SnapshotTables {
 
  private:
   Result<bool> replicas_apart(const SnapshotTarget& target);
+  Result<uint64_t> count(const std::string& name, const std::string& clauses);
+  Result<void> find_dictionaries(std::vector<std::string>& dependents);
+  Result<void> wait_for_end(const std::string& mark);
   [[nodiscard]] std::string quoted(const std::string& name) const {
     return in_quotes(options_.database, '`') + "." + in_quotes(name, '`');
   }
@@ -57,6 +74,7 @@ class HttpSnapshotTables final : public SnapshotTables {
 
   Server server_;
   SnapshotTablesOptions options_;
+  Milliseconds timeout_;  ///< of what has to look at every row
 };
 
 Result<SnapshotTarget> HttpSnapshotTables::target() {
@@ -92,6 +110,7 @@ Result<SnapshotTarget> HttpSnapshotTables::target() {
     out.dependents.emplace_back(names.substr(0, line));
     names.remove_prefix(line == std::string_view::npos ? names.size() : line + 1);
   }
+  TRY(find_dictionaries(out.dependents));
   // Who may not see policies cannot be told of them.
   const auto policies = server_.ask(
       "SELECT short_name FROM system.row_policies WHERE database = " + literal(options_.database) +
@@ -104,6 +123,24 @@ Result<SnapshotTarget> HttpSnapshotTables::target() {
   }
   out.replicas_apart = TRY(replicas_apart(out));
   return out;
+}
+
+/// Dictionaries whose source is the table, made by a statement or by the server's configuration.
+Result<void> HttpSnapshotTables::find_dictionaries(std::vector<std::string>& dependents) {
+  const auto found = TRY(server_.ask(
+      "SELECT DISTINCT if(database = '', name, concat(database, '.', name)) AS full_name FROM ("
+      "SELECT d.database AS database, d.name AS name FROM system.tables AS t ARRAY JOIN "
+      "loading_dependent_database AS db, loading_dependent_table AS tb "
+      "JOIN system.dictionaries AS d ON d.database = db AND d.name = tb WHERE t.database = " +
+          literal(options_.database) + " AND t.name = " + literal(options_.table) +
+          " UNION ALL SELECT database, name FROM system.dictionaries WHERE source = " +
+          literal("ClickHouse: " + options_.database + "." + options_.table) +
+          ") ORDER BY full_name",
+      "list the dictionaries of " + shown(options_.table)));
+  for (const TsvRow& row : found) {
+    if (!row.empty()) dependents.push_back("dictionary " + row[0]);
+  }
+  return {};
 }
 
 /// Whether a swap here leaves other servers with the old table.
@@ -157,9 +194,7 @@ Result<std::string> HttpSnapshotTables::create(const std::string& name,
     }
     return found.front()[0];
   }
-  return Error{Errc::config, "snapshot-name-taken",
-               shown(name) + " exists, and is none of ours: its comment says nothing of sluice",
-               "rename or drop it"};
+  return name_taken(shown(name));
 }
 
 Result<void> HttpSnapshotTables::seal(const std::string& name) {
@@ -175,10 +210,19 @@ Result<void> HttpSnapshotTables::seal(const std::string& name) {
              "set the settings of " + shown(name));
 }
 
-Result<uint64_t> HttpSnapshotTables::rows(const std::string& name) {
-  const auto found = TRY(server_.ask(
-      "SELECT count() FROM " + quoted(name) + " SETTINGS select_sequential_consistency = 1",
-      "count the rows of " + shown(name)));
+Result<uint64_t> HttpSnapshotTables::rows(const std::string& name) { return count(name, ""); }
+
+Result<uint64_t> HttpSnapshotTables::keys(const std::string& name) {
+  const Milliseconds usual = server_.wait_up_to(timeout_);
+  auto counted = count(name, " FINAL");
+  server_.wait_up_to(usual);
+  return counted;
+}
+
+Result<uint64_t> HttpSnapshotTables::count(const std::string& name, const std::string& clauses) {
+  const auto found = TRY(server_.ask("SELECT count() FROM " + quoted(name) + clauses +
+                                         " SETTINGS select_sequential_consistency = 1",
+                                     "count the rows of " + shown(name)));
   uint64_t count = 0;
   if (found.size() != 1 || found.front().size() != 1) return unreadable(shown(name));
   const std::string& text = found.front().front();
@@ -187,9 +231,66 @@ Result<uint64_t> HttpSnapshotTables::rows(const std::string& name) {
   return count;
 }
 
+Result<void> HttpSnapshotTables::create_keyed(const std::string& name, const std::string& comment,
+                                              const std::vector<std::string>& key) {
+  const std::string what = "create " + shown(name);
+  const Table target = TRY(describe_table(server_, options_.database, options_.table));
+  for (const std::string& column : key) {
+    const bool there = std::any_of(target.columns.begin(), target.columns.end(),
+                                   [&](const TableColumn& one) { return one.name == column; });
+    if (there) continue;
+    return Error{Errc::config, "column-layout",
+                 shown(options_.table) + " has no column " + shown_name(column) +
+                     ", by which rows are to be replaced",
+                 "correct key, or add the column to the table"};
+  }
+  Table keyed = keyed_copy(target, name, key);
+  keyed.engine_full += ", " + std::string(window) + " = 10000";
+  TRY(run(create_statement(keyed, comment), what));
+  const auto found =
+      TRY(server_.ask("SELECT comment FROM system.tables WHERE database = " +
+                          literal(options_.database) + " AND name = " + literal(name),
+                      what));
+  if (found.size() == 1 && found.front().size() == 1 && found.front().front() == comment) return {};
+  return name_taken(shown(name));
+}
+
+Result<void> HttpSnapshotTables::fill(const std::string& name, const std::string& from) {
+  const Table target = TRY(describe_table(server_, options_.database, options_.table));
+  std::string columns;
+  for (const TableColumn& column : target.columns) {
+    if (!column.insertable()) continue;
+    columns += (columns.empty() ? "" : ", ") + in_quotes(column.name, '`');
+  }
+  const std::string mark = "sluice: fills " + quoted(name);
+  const auto filled =
+      run("INSERT INTO " + quoted(name) + " (" + columns +
+              ") SETTINGS max_partitions_per_insert_block = 0, log_comment = " + literal(mark) +
+              " SELECT " + columns + " FROM " + quoted(from) + " FINAL",
+          "fill " + shown(name), true);
+  if (filled.ok() || filled.error().code != Errc::unavailable) return filled;
+  return wait_for_end(mark);
+}
+
+/// A statement goes on when its answer is no longer waited for.
+Result<void> HttpSnapshotTables::wait_for_end(const std::string& mark) {
+  constexpr Milliseconds pause{1000};
+  for (;;) {
+    const auto found = TRY(server_.ask(
+        "SELECT count() FROM system.processes WHERE Settings['log_comment'] = " + literal(mark),
+        "tell whether a statement still runs"));
+    if (found.empty() || found.front().empty()) return unreadable("its processes");
+    if (found.front().front() == "0") return {};
+    (void)wait_for(pause, {});
+  }
+}
+
 Result<bool> HttpSnapshotTables::same_columns(const std::string& name) {
   const Table target = TRY(describe_table(server_, options_.database, options_.table));
-  return target.same_columns(TRY(describe_table(server_, options_.database, name)));
+  Table other = TRY(describe_table(server_, options_.database, name));
+  std::erase_if(other.columns,
+                [](const TableColumn& column) { return is_keyed_copy_column(column.name); });
+  return target.same_columns(other);
 }
 
 Result<void> HttpSnapshotTables::exchange(const std::string& name) {
@@ -220,7 +321,7 @@ Result<std::unique_ptr<SnapshotTables>> open_snapshot_tables(const ServerOptions
                                                              const Clock& clock) {
   Server server = TRY(open_server(server_options, options.database, options.table, clock));
   return std::unique_ptr<SnapshotTables>(
-      std::make_unique<HttpSnapshotTables>(std::move(server), options));
+      std::make_unique<HttpSnapshotTables>(std::move(server), options, server_options.timeout));
 }
 
 std::string engine_for_copy(const std::string& engine_full, const std::string& suffix) {

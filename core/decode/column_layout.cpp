@@ -36,6 +36,12 @@ constexpr std::array engine_names{NamedSource{"_topic", Kind::topic},
                                   NamedSource{"_headers.name", Kind::header_names},
                                   NamedSource{"_headers.value", Kind::header_values}};
 constexpr std::string_view header_prefix = "$header.";
+struct NamedType {
+  std::string_view name;
+  std::string_view type;  ///< for a column that is to be made
+};
+constexpr std::array snapshot_columns{NamedType{"_snapshot_id", "LowCardinality(String)"},
+                                      NamedType{"_snapshot_time", "DateTime64(3)"}};
 
 const DataType& bare(const DataType& type) {
   const bool wrapped = type.kind == TypeKind::nullable || type.kind == TypeKind::low_cardinality;
@@ -94,6 +100,10 @@ std::string_view types_needed(Kind kind, const DataType& type) {
                                                                                : "Array(String)";
     case Kind::deleted:
       return bare(type).kind == TypeKind::uint8 ? "" : "UInt8";
+    case Kind::snapshot_id:
+      return takes_text(type) ? "" : "String or LowCardinality(String)";
+    case Kind::snapshot_time:
+      return takes_time(type) ? "" : "DateTime or DateTime64(3)";
     case Kind::field:
     case Kind::nothing:
       return "";
@@ -127,6 +137,10 @@ std::string_view name_of(Kind kind) {
       return "the record's value";
     case Kind::deleted:
       return "whether the key is deleted";
+    case Kind::snapshot_id:
+      return "the snapshot's id";
+    case Kind::snapshot_time:
+      return "the snapshot's time";
     case Kind::nothing:
       return "nothing";
   }
@@ -151,8 +165,10 @@ class LayingOut {
 
   Result<ColumnLayout> run() {
     for (const ColumnRule& rule : options_.rules) TRY(apply(rule));
+    if (options_.snapshot) TRY(stamp());
     for (size_t index = 0; index < columns_.size(); ++index) TRY(fill_by_name(index));
     ColumnLayout layout;
+    layout.snapshot = options_.snapshot.value_or(SnapshotStamp{});
     if (options_.overwrite) TRY(overwrite(layout));
     TRY(fill_rest());
     for (std::optional<ColumnSource>& source : sources_) {
@@ -217,6 +233,24 @@ class LayingOut {
     return set(index, rule.source, rule.place, "");
   }
 
+  /// The columns that tell the rows of one snapshot from those of another.
+  Result<void> stamp() {
+    std::string missing;
+    for (const auto& [name, type] : snapshot_columns) {
+      if (find(std::string(name))) continue;
+      missing += fmt::format("{}ADD COLUMN {} {}", missing.empty() ? " " : ", ", name, type);
+    }
+    if (!missing.empty()) {
+      return layout_error("",
+                          fmt::format("each row of a snapshot tells of which one it is, and {} has "
+                                      "no column for that",
+                                      table_.full_name()),
+                          "ALTER TABLE " + table_.full_name() + missing);
+    }
+    TRY(apply({"_snapshot_id", {.kind = Kind::snapshot_id}, ""}));
+    return apply({"_snapshot_time", {.kind = Kind::snapshot_time}, ""});
+  }
+
   Result<void> fill_by_name(size_t index) {
     if (sources_[index]) return {};
     const std::string& name = columns_[index]->name;
@@ -230,7 +264,7 @@ class LayingOut {
   Result<void> overwrite(ColumnLayout& layout) {
     const auto engine = replacing_engine(table_);
     const std::set<std::string> key(options_.key.begin(), options_.key.end());
-    if (!engine || std::set<std::string>(engine->key.begin(), engine->key.end()) != key) {
+    if (!replaces_by(table_, options_.key)) {
       const std::string wrong =
           !engine
               ? fmt::format("is a {}, not a ReplacingMergeTree(version, is_deleted)", table_.engine)

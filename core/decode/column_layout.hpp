@@ -28,10 +28,12 @@ struct ColumnSource {
     headers,
     header_names,
     header_values,
-    header,   ///< the last one called `header`
-    value,    ///< the record's value, every byte of it
-    deleted,  ///< overwrite: 1 for a tombstone, else 0
-    nothing,  ///< no record fills it: its default
+    header,         ///< the last one called `header`
+    value,          ///< the record's value, every byte of it
+    deleted,        ///< overwrite: 1 for a tombstone, else 0
+    snapshot_id,    ///< SnapshotStamp::id
+    snapshot_time,  ///< SnapshotStamp::time_ms
+    nothing,        ///< no record fills it: its default
   };
   Kind kind = Kind::field;
   std::vector<std::string> pointer{};  ///< the reference tokens of a JSON pointer
@@ -59,16 +61,26 @@ struct ColumnRule {
   }
 };
 
+/// What every row of a snapshot says of it, in the columns _snapshot_id and _snapshot_time.
+struct SnapshotStamp {
+  std::string id;
+  int64_t time_ms = 0;  ///< unix time
+
+  bool operator==(const SnapshotStamp&) const = default;
+};
+
 struct ColumnOptions {
   std::vector<ColumnRule> rules;
   /// The last record per key wins, a tombstone deletes: the table must be a
   /// ReplacingMergeTree(version, is_deleted) ordered by the `key` columns.
   bool overwrite = false;
   std::vector<std::string> key{};
-  std::string key_place{};  ///< where `key` is written, for messages
+  std::string key_place{};                  ///< where `key` is written, for messages
+  std::optional<SnapshotStamp> snapshot{};  ///< rows are those of a snapshot: the table has columns
 
   bool operator==(const ColumnOptions& other) const {
-    return rules == other.rules && overwrite == other.overwrite && key == other.key;
+    return rules == other.rules && overwrite == other.overwrite && key == other.key &&
+           snapshot == other.snapshot;
   }
 };
 
@@ -77,6 +89,7 @@ struct ColumnLayout {
   std::vector<ColumnSource> columns;  ///< as BlockSchema::columns()
   bool overwrite = false;
   std::vector<size_t> key_columns;  ///< of overwrite
+  SnapshotStamp snapshot{};         ///< of snapshot_id and snapshot_time
 
   /// Every column is filled by the field of its name, and that is all.
   [[nodiscard]] static ColumnLayout by_name(const std::vector<TableColumn>& columns);
@@ -91,7 +104,8 @@ struct ColumnLayout {
 ///
 /// Errc::config for a column that is not there, takes no values or has a type that cannot hold
 /// them, and with `overwrite` for a table that cannot replace rows by key: then the fix is the
-/// CREATE TABLE of one that can.
+/// CREATE TABLE of one that can. With `snapshot` for a table without its two columns: the fix is
+/// the ALTER.
 [[nodiscard]] Result<ColumnLayout> lay_out(const Table& table, const ColumnOptions& options,
                                            RecordFormat format);
 

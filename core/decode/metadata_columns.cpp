@@ -128,7 +128,7 @@ std::string json_time(int64_t timestamp_ms) {
 
 MetadataColumns::MetadataColumns(const BlockSchema& schema, const ColumnLayout& layout,
                                  std::string topic)
-    : topic_(std::move(topic)) {
+    : topic_(std::move(topic)), snapshot_(layout.snapshot) {
   for (size_t column = 0; column < layout.columns.size(); ++column) {
     const ColumnSource& source = layout.columns[column];
     const bool elsewhere = source.kind == Kind::field || source.kind == Kind::unknown_fields ||
@@ -181,7 +181,7 @@ Fault MetadataColumns::append(const Record& record, std::string& members) {
   return Fault::none;
 }
 
-Fault MetadataColumns::append(const Fill& fill, const Origin& from, Column& column) {
+Fault MetadataColumns::append(const Fill& fill, const Origin& from, Column& column) const {
   switch (fill.source.kind) {
     case Kind::topic:
       column.append_string(from.topic);
@@ -220,6 +220,11 @@ Fault MetadataColumns::append(const Fill& fill, const Origin& from, Column& colu
     case Kind::deleted:
       column.append_fixed(static_cast<uint8_t>(from.record.tombstone() ? 1 : 0));
       return Fault::none;
+    case Kind::snapshot_id:
+      column.append_string(snapshot_.id);
+      return Fault::none;
+    case Kind::snapshot_time:
+      return append_timestamp(snapshot_.time_ms, column);
     case Kind::field:
     case Kind::unknown_fields:
     case Kind::nothing:
@@ -228,12 +233,19 @@ Fault MetadataColumns::append(const Fill& fill, const Origin& from, Column& colu
   return Fault::none;
 }
 
-Fault MetadataColumns::append(const Fill& fill, const Origin& from, std::string& members) {
+Fault MetadataColumns::append(const Fill& fill, const Origin& from, std::string& members) const {
   const DataType& type = fill.table_column->type;
   const auto add = [&](std::string_view value) {
     members += ',';
     append_json_string(fill.table_column->name, members);
     members.append(":").append(value);
+  };
+  const auto add_time = [&](int64_t timestamp_ms) {
+    const Fault fault = check_time(timestamp_ms, bare(type));
+    if (fault != Fault::none) return fault;
+    const bool seconds = bare(type).kind == TypeKind::datetime;
+    add(seconds ? std::to_string(timestamp_ms / milliseconds) : json_time(timestamp_ms));
+    return Fault::none;
   };
   const auto list = [&](const auto& text) {
     std::string out;
@@ -251,15 +263,8 @@ Fault MetadataColumns::append(const Fill& fill, const Origin& from, std::string&
     case Kind::offset:
       add(std::to_string(from.offset));
       break;
-    case Kind::timestamp: {
-      if (from.timestamp_ms == -1) break;
-      const Fault fault = check_time(from.timestamp_ms, bare(type));
-      if (fault != Fault::none) return fault;
-      const bool seconds = bare(type).kind == TypeKind::datetime;
-      add(seconds ? std::to_string(from.timestamp_ms / milliseconds)
-                  : json_time(from.timestamp_ms));
-      break;
-    }
+    case Kind::timestamp:
+      return from.timestamp_ms == -1 ? Fault::none : add_time(from.timestamp_ms);
     case Kind::key:
       if (from.record.key.data() == nullptr && fill.required) return Fault::no_key;
       if (from.record.key.data() != nullptr) add(json_string(from.record.key));
@@ -286,6 +291,11 @@ Fault MetadataColumns::append(const Fill& fill, const Origin& from, std::string&
     case Kind::deleted:
       add(from.record.tombstone() ? "1" : "0");
       break;
+    case Kind::snapshot_id:
+      add(json_string(snapshot_.id));
+      break;
+    case Kind::snapshot_time:
+      return add_time(snapshot_.time_ms);
     case Kind::field:
     case Kind::unknown_fields:
     case Kind::nothing:

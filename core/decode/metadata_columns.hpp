@@ -37,12 +37,13 @@ class MetadataColumns {
   struct Origin;
 
   [[nodiscard]] Origin origin_of(const Record& record) const;
-  [[nodiscard]] static Fault append(const Fill& fill, const Origin& from, Column& column);
-  [[nodiscard]] static Fault append(const Fill& fill, const Origin& from, std::string& members);
+  [[nodiscard]] Fault append(const Fill& fill, const Origin& from, Column& column) const;
+  [[nodiscard]] Fault append(const Fill& fill, const Origin& from, std::string& members) const;
 
   std::vector<Fill> fills_;
   bool needs_headers_ = false;
   std::string topic_;
+  SnapshotStamp snapshot_;
   const TableColumn* fault_column_ = nullptr;
 };
 

@@ -2,6 +2,8 @@
 #include "core/model/replacing.hpp"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "core/model/quote.hpp"
 
@@ -125,6 +127,20 @@ std::string_view default_word(DefaultKind kind) {
   return "";
 }
 
+void append_column(const TableColumn& column, std::string& text) {
+  text += in_quotes(column.name, '`') + " " + column.type.name;
+  if (column.default_kind == DefaultKind::none) return;
+  text.append(" ").append(default_word(column.default_kind));
+  if (!column.default_expression.empty()) text.append(" ").append(column.default_expression);
+}
+
+constexpr std::string_view copy_version = "_sluice_version";
+constexpr std::string_view copy_is_deleted = "_sluice_is_deleted";
+
+TableColumn plain_column(std::string_view name, std::string_view type) {
+  return {.name = std::string(name), .type = parse_data_type(type).value()};
+}
+
 std::string quoted_list(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
@@ -152,6 +168,39 @@ std::optional<ReplacingEngine> replacing_engine(const Table& table) {
   return ReplacingEngine{*version, *is_deleted, order_columns(text, position)};
 }
 
+bool replaces_by(const Table& table, const std::vector<std::string>& key) {
+  const auto engine = replacing_engine(table);
+  return engine && std::set<std::string>(engine->key.begin(), engine->key.end()) ==
+                       std::set<std::string>(key.begin(), key.end());
+}
+
+Table keyed_copy(const Table& table, std::string name, const std::vector<std::string>& key) {
+  Table copy = table;
+  copy.name = std::move(name);
+  copy.columns.push_back(plain_column(copy_version, "UInt64"));
+  copy.columns.push_back(plain_column(copy_is_deleted, "UInt8"));
+  copy.engine = "ReplacingMergeTree";
+  copy.engine_full = copy.engine + "(" + std::string(copy_version) + ", " +
+                     std::string(copy_is_deleted) + ") ORDER BY (" + quoted_list(key) +
+                     ") SETTINGS allow_nullable_key = 1";
+  return copy;
+}
+
+bool is_keyed_copy_column(std::string_view name) {
+  return name == copy_version || name == copy_is_deleted;
+}
+
+std::string create_statement(const Table& table, std::string_view comment) {
+  std::string columns;
+  for (const TableColumn& column : table.columns) {
+    columns += columns.empty() ? "" : ", ";
+    append_column(column, columns);
+  }
+  return "CREATE TABLE IF NOT EXISTS " + in_quotes(table.database, '`') + "." +
+         in_quotes(table.name, '`') + " (" + columns + ") ENGINE = " + table.engine_full +
+         " COMMENT " + in_quotes(comment, '\'');
+}
+
 std::string replacing_ddl(const Table& table, std::string_view name,
                           const std::vector<std::string>& key) {
   std::string text =
@@ -159,11 +208,7 @@ std::string replacing_ddl(const Table& table, std::string_view name,
   bool has_version = false;
   bool has_deleted = false;
   for (const TableColumn& column : table.columns) {
-    text += in_quotes(column.name, '`') + " " + column.type.name;
-    if (column.default_kind != DefaultKind::none) {
-      text.append(" ").append(default_word(column.default_kind));
-      if (!column.default_expression.empty()) text.append(" ").append(column.default_expression);
-    }
+    append_column(column, text);
     text += ", ";
     has_version = has_version || column.name == "_version";
     has_deleted = has_deleted || column.name == "_is_deleted";

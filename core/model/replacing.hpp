@@ -26,4 +26,17 @@ struct ReplacingEngine {
 [[nodiscard]] std::string replacing_ddl(const Table& table, std::string_view name,
                                         const std::vector<std::string>& key);
 
+/// Whether rows of the table are replaced by exactly these columns.
+[[nodiscard]] bool replaces_by(const Table& table, const std::vector<std::string>& key);
+
+/// A table with the columns of `table` and two more, that replaces rows by `key` whatever the
+/// engine of `table` is: version and deletion are columns of its own. create_statement() makes it.
+[[nodiscard]] Table keyed_copy(const Table& table, std::string name,
+                               const std::vector<std::string>& key);
+/// Whether keyed_copy() added it.
+[[nodiscard]] bool is_keyed_copy_column(std::string_view name);
+
+/// CREATE TABLE IF NOT EXISTS with the table's columns and engine.
+[[nodiscard]] std::string create_statement(const Table& table, std::string_view comment);
+
 }  // namespace sluice

@@ -15,9 +15,9 @@ namespace sluice {
 namespace {
 
 constexpr std::string_view infix = "__sluice_";
-/// Longer than any usual session.timeout.ms (45 s).
-constexpr Milliseconds dead_member_max{60'000};
 constexpr std::string_view old_id = "old";
+/// Of the id of a table in which a load by key keeps the rows of each.
+constexpr std::string_view keyed_suffix = "_keys";
 constexpr std::string_view old_comment_start = "sluice: rows of ";
 
 bool is_plain_merge_tree(const std::string& engine) {
@@ -32,6 +32,7 @@ Snapshot::Snapshot(SnapshotOptions options, Source& source, SnapshotTables& tabl
       source_(source),
       tables_(tables),
       groups_(groups),
+      loads_(groups, observer, options_.group, options_.table),
       observer_(observer),
       clock_(clock) {}
 
@@ -48,8 +49,18 @@ std::string Snapshot::old_comment(const std::string& id) const {
   return fmt::format("{}{} that snapshot {} replaced", old_comment_start, options_.table, id);
 }
 
-std::string Snapshot::load_group(const std::string& id) const {
-  return options_.group + ".snapshot." + id;
+std::string Snapshot::load_id(const std::string& id) const {
+  return options_.key.empty() ? id : id + std::string(keyed_suffix);
+}
+
+/// What kind of load it is, in the records of its group: one of another kind cannot be taken up.
+std::string Snapshot::asked() const {
+  return options_.key.empty() ? "snapshot"
+                              : fmt::format("snapshot by {}", fmt::join(options_.key, ", "));
+}
+
+bool Snapshot::remembers_tokens() const {
+  return !options_.key.empty() || target_.engine == "MergeTree";
 }
 
 void Snapshot::warn(const std::string& slug, const std::string& message) {
@@ -63,13 +74,14 @@ Result<SnapshotLoad> Snapshot::begin() {
   target_ = TRY(tables_.target());
   TRY(check_target(target_));
   TRY(read_live_group());
-  const std::set<std::string> loads = TRY(earlier_loads());
+  const std::set<std::string> loads = TRY(loads_.begun());
   const std::string earlier = TRY(find_resumable(loads));
   TRY(drop_leftovers(earlier));
   if (options_.keep_old) TRY(check_old_name());
   if (earlier.empty()) {
     TRY(open_range());
-    TRY(fix_range());
+    // The group is there before the table and goes after it: it tells that the table is ours.
+    TRY(loads_.begin(options_.id, fixed_, asked(), options_.run_id));
   } else {
     options_.id = earlier;
     warn("snapshot-resumed", fmt::format("going on with snapshot {} of {}, which an earlier run "
@@ -77,15 +89,42 @@ Result<SnapshotLoad> Snapshot::begin() {
                                          earlier, options_.table));
   }
   crash_point("snapshot-begun");
-  shadow_uuid_ = TRY(tables_.create(shadow_name(options_.id), shadow_comment(options_.id)));
+  const std::string load = load_id(options_.id);
+  if (options_.key.empty()) {
+    shadow_uuid_ = TRY(tables_.create(shadow_name(load), shadow_comment(load)));
+  } else {
+    TRY(tables_.create_keyed(shadow_name(load), shadow_comment(load), options_.key));
+  }
   stage_ = Stage::loading;
-  if (!earlier.empty()) rows_before_ = TRY(tables_.rows(shadow_name(options_.id)));
+  if (!earlier.empty()) rows_before_ = TRY(tables_.rows(shadow_name(load)));
   crash_point("snapshot-created");
-  return SnapshotLoad{.table_name = shadow_name(options_.id),
-                      .group = load_group(options_.id),
+  return SnapshotLoad{.table_name = shadow_name(load),
+                      .group = loads_.name(options_.id),
+                      .asked = asked(),
                       .fixed = fixed_,
                       .resumed = !earlier.empty(),
-                      .exactly_once = target_.engine == "MergeTree"};
+                      .exactly_once = remembers_tokens()};
+}
+
+Result<LoadLook> Snapshot::look() {
+  TRY(check_group_free());
+  target_ = TRY(tables_.target());
+  TRY(check_target(target_));
+  TRY(read_live_group());
+  LoadLook out;
+  const std::set<std::string> loads = TRY(loads_.begun());
+  out.taken_up = TRY(find_resumable(loads));
+  if (options_.keep_old) TRY(check_old_name());
+  if (out.taken_up.empty()) {
+    TRY(open_range());
+  } else {
+    options_.id = out.taken_up;
+    out.done = TRY(loads_.find(options_.id)).done();
+  }
+  out.fixed = fixed_;
+  out.table_name = shadow_name(options_.id);
+  out.rows = target_.rows;
+  return out;
 }
 
 /// Where the live group stands, the hand-over of a swap that never came left out: that needs a
@@ -104,31 +143,14 @@ Result<void> Snapshot::read_live_group() {
 
 /// What the broker holds now is what the snapshot holds.
 Result<void> Snapshot::open_range() {
-  const std::vector<PartitionId> partitions = TRY(source_.partitions());
-  bool nothing = true;
-  for (const auto& [partition, held] : TRY(source_.watermarks(partitions))) {
-    fixed_.emplace(partition, OffsetRange{held.first, held.end});
-    nothing = nothing && held.first >= held.end;
-  }
+  fixed_ = TRY(held_ranges(source_));
+  const bool nothing = std::all_of(fixed_.begin(), fixed_.end(),
+                                   [](const auto& entry) { return entry.second.empty(); });
   if (!nothing || options_.allow_empty) return {};
   return Error{Errc::config, "snapshot-empty",
                fmt::format("topic {} holds no records: the snapshot would leave {} empty",
                            options_.topic, options_.table),
                "if the table shall be emptied: --allow-empty"};
-}
-
-/// The group is there before the table and goes after it: it tells that the table is ours.
-Result<void> Snapshot::fix_range() {
-  std::map<PartitionId, Committed> starts;
-  for (const auto& [partition, range] : fixed_) {
-    CommitRecord record;
-    record.run = options_.run_id;
-    record.range = {range.first, range.first};
-    record.fixed = range;
-    record.asked = "snapshot";
-    starts.emplace(partition, Committed{range.first, record.encode()});
-  }
-  return groups_.set_offsets(load_group(options_.id), starts);
 }
 
 Result<void> Snapshot::check_group_free() {
@@ -200,43 +222,20 @@ Result<void> Snapshot::finish_earlier(const SnapshotTarget& target) {
   return {};
 }
 
-/// Ids of snapshots whose group is there. None of them may be in work.
-Result<std::set<std::string>> Snapshot::earlier_loads() {
-  std::set<std::string> ids;
-  for (const std::string& group : TRY(groups_.list(load_group("")))) {
-    ids.insert(group.substr(load_group("").size()));
-    if (!TRY(groups_.has_members(group))) continue;
-    warn("snapshot-waiting",
-         fmt::format("group {} of another snapshot has members: if their process died, Kafka drops "
-                     "them within {} s",
-                     group, dead_member_max.count() / 1000));
-    if (TRY(groups_.keeps_members(group, dead_member_max))) {
-      return Error{Errc::unavailable, "snapshot-running",
-                   fmt::format("another process is loading a snapshot of {} (group {})",
-                               options_.table, group),
-                   "wait for it, or stop it"};
-    }
-  }
-  return ids;
-}
-
 /// A load that can go on: its table is there and still fits, and its ends are known. Else "".
 Result<std::string> Snapshot::find_resumable(const std::set<std::string>& ids) {
   // A table that somebody may be swapping in at this moment cannot be taken up.
-  if (target_.engine != "MergeTree" || swap_was_tried_) return std::string();
+  if (!remembers_tokens() || swap_was_tried_) return std::string();
   const auto tables = TRY(tables_.side_tables(std::string(infix)));
   for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
     const bool there = std::any_of(tables.begin(), tables.end(), [&](const SideTable& table) {
-      return table.name == shadow_name(*id) && table.comment == shadow_comment(*id);
+      return table.name == shadow_name(load_id(*id)) &&
+             table.comment == shadow_comment(load_id(*id));
     });
-    if (!there || !TRY(tables_.same_columns(shadow_name(*id)))) continue;
-    std::map<PartitionId, OffsetRange> fixed;
-    for (const auto& [partition, committed] : TRY(groups_.offsets(load_group(*id)))) {
-      const CommitRecord record = CommitRecord::decode(committed.metadata);
-      if (record.fixed) fixed.emplace(partition, *record.fixed);
-    }
-    if (fixed.empty()) continue;
-    fixed_ = std::move(fixed);
+    if (!there || !TRY(tables_.same_columns(shadow_name(load_id(*id))))) continue;
+    FixedLoad load = TRY(loads_.find(*id));
+    if (load.fixed.empty() || load.asked != asked()) continue;
+    fixed_ = std::move(load.fixed);
     return *id;
   }
   return std::string();
@@ -244,11 +243,11 @@ Result<std::string> Snapshot::find_resumable(const std::set<std::string>& ids) {
 
 /// Drops what dead runs left: only tables that carry our own comment, or whose group is there.
 Result<void> Snapshot::drop_leftovers(const std::string& except) {
-  std::set<std::string> ids = TRY(earlier_loads());
+  std::set<std::string> ids = TRY(loads_.begun());
   ids.erase(except);
   for (const SideTable& table : TRY(tables_.side_tables(std::string(infix)))) {
     const std::string id = table.name.substr(options_.table_name.size() + infix.size());
-    if (id == old_id || id == except) continue;
+    if (id == old_id || (!except.empty() && (id == except || id == load_id(except)))) continue;
     const bool ours =
         ids.contains(id) || table.comment == shadow_comment(id) || table.comment == old_comment(id);
     if (!ours) continue;
@@ -259,7 +258,7 @@ Result<void> Snapshot::drop_leftovers(const std::string& except) {
       TRY(clean_up(id));  // rows that were replaced, perhaps to be kept
     }
   }
-  for (const std::string& id : ids) TRY(groups_.remove(load_group(id)));
+  for (const std::string& id : ids) TRY(loads_.remove(id));
   return {};
 }
 
@@ -276,6 +275,7 @@ Result<void> Snapshot::check_old_name() {
 
 Result<void> Snapshot::finish(const PipelineReport& load) {
   crash_point("snapshot-loaded");
+  if (!options_.key.empty()) TRY(keep_last(load));
   TRY(verify(load));
   TRY(check_group_free());
   crash_point("snapshot-verified");
@@ -296,21 +296,43 @@ Result<void> Snapshot::finish(const PipelineReport& load) {
   return {};
 }
 
+/// Of a load by key: what remains of each goes into a shadow table that is made anew, whatever a
+/// run that died has put into it.
+Result<void> Snapshot::keep_last(const PipelineReport& load) {
+  const std::string keyed = shadow_name(load_id(options_.id));
+  const uint64_t inserted = rows_before_ + load.counts.inserted;
+  const uint64_t loaded = TRY(tables_.rows(keyed));
+  if (loaded > inserted || (loaded == 0 && inserted > 0)) {
+    return Error{Errc::failed, "snapshot-verify",
+                 fmt::format("{} holds {} rows, but {} were inserted: {} is left as it was", keyed,
+                             loaded, inserted, options_.table),
+                 "run it again"};
+  }
+  TRY(drop_own(options_.id));
+  shadow_uuid_ = TRY(tables_.create(shadow_name(options_.id), shadow_comment(options_.id)));
+  crash_point("snapshot-keyed");
+  keys_ = TRY(tables_.keys(keyed));
+  TRY(tables_.fill(shadow_name(options_.id), keyed));
+  crash_point("snapshot-filled");
+  return {};
+}
+
 Result<void> Snapshot::verify(const PipelineReport& load) {
   TRY(tables_.seal(shadow_name(options_.id)));
   const uint64_t loaded = TRY(tables_.rows(shadow_name(options_.id)));
-  const uint64_t inserted = rows_before_ + load.counts.inserted;
+  const uint64_t inserted = keys_.value_or(rows_before_ + load.counts.inserted);
   // A batch that had landed before its process died was counted twice.
-  const uint64_t least = std::max(rows_before_, load.counts.inserted - load.counts.sent_again);
+  const uint64_t least =
+      keys_.value_or(std::max(rows_before_, load.counts.inserted - load.counts.sent_again));
   const bool expires = target_.engine_full.find(" TTL ") != std::string::npos;
   const bool exact = is_plain_merge_tree(target_.engine) && !expires;
   const bool right = loaded <= inserted && (exact ? loaded >= least : loaded > 0 || inserted == 0);
   if (!right) {
     return Error{
         Errc::failed, "snapshot-verify",
-        fmt::format("the snapshot of {} holds {} rows, but {} were inserted: {} is left as "
-                    "it was",
-                    options_.table, loaded, inserted, options_.table),
+        fmt::format("the snapshot of {} holds {} rows, but {} were {}: {} is left as it was",
+                    options_.table, loaded, inserted, keys_ ? "to remain" : "inserted",
+                    options_.table),
         "run it again"};
   }
   const bool empty = loaded == 0 && !options_.allow_empty;
@@ -400,6 +422,7 @@ Result<void> Snapshot::commit_ends(const std::map<PartitionId, Offset>& ends,
 /// The target is right by now. The comment of the user came along with the old rows.
 Result<void> Snapshot::clean_up(const std::string& id) {
   const std::string replaced = shadow_name(id);
+  TRY(drop_own(id + std::string(keyed_suffix)));
   const SnapshotTarget now = TRY(tables_.target());
   const auto tables = TRY(tables_.side_tables(std::string(infix)));
   const auto find = [&](const std::string& name) {
@@ -420,20 +443,23 @@ Result<void> Snapshot::clean_up(const std::string& id) {
     }
   }
   crash_point("snapshot-dropped");
-  return groups_.remove(load_group(id));
+  return loads_.remove(id);
+}
+
+/// Drops the table of this id, if there is one and its comment says that it was loaded by us.
+Result<void> Snapshot::drop_own(const std::string& id) {
+  for (const SideTable& table : TRY(tables_.side_tables(std::string(infix)))) {
+    if (table.name != shadow_name(id) || table.comment != shadow_comment(id)) continue;
+    TRY(tables_.drop(table.name));
+  }
+  return {};
 }
 
 void Snapshot::give_up(bool resumable) {
   if (stage_ != Stage::loading || resumable) return;
-  const auto tables = tables_.side_tables(std::string(infix));
-  const bool ours =
-      tables.ok() && std::any_of(tables->begin(), tables->end(), [&](const SideTable& table) {
-        return table.name == shadow_name(options_.id) &&
-               table.comment == shadow_comment(options_.id);
-      });
-  if (tables.ok() && !ours) return;
-  const Result<void> dropped = tables_.drop(shadow_name(options_.id));
-  const Result<void> removed = groups_.remove(load_group(options_.id));
+  Result<void> dropped = drop_own(options_.id);
+  if (dropped.ok() && !options_.key.empty()) dropped = drop_own(load_id(options_.id));
+  const Result<void> removed = loads_.remove(options_.id);
   if (dropped.ok() && removed.ok()) return;
   warn("snapshot-leftover",
        fmt::format("{} could not be dropped ({}): the next snapshot does it",

@@ -9,6 +9,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
+#include "core/pipeline/load_groups.hpp"
 #include "core/pipeline/pipeline.hpp"
 #include "core/pipeline/ports.hpp"
 
@@ -50,7 +51,16 @@ class SnapshotTables {
   /// From now on it is like the target in everything.
   virtual Result<void> seal(const std::string& name) = 0;
   virtual Result<uint64_t> rows(const std::string& name) = 0;
-  /// Whether both have the same columns.
+  /// A table like the target that keeps one row of each `key`, the latest, and remembers the tokens
+  /// of INSERTs (keyed_copy()); it was there already or is empty.
+  virtual Result<void> create_keyed(const std::string& name, const std::string& comment,
+                                    const std::vector<std::string>& key) = 0;
+  /// How many keys of such a table have a row, those deleted last left out.
+  virtual Result<uint64_t> keys(const std::string& name) = 0;
+  /// Inserts these rows into the table `name`, and comes back when no server is at it any more: an
+  /// error says nothing about how many it was. Never tried again by itself.
+  virtual Result<void> fill(const std::string& name, const std::string& from) = 0;
+  /// Whether both have the same columns; those of its own that a keyed table has do not count.
   virtual Result<bool> same_columns(const std::string& name) = 0;
   /// Swaps the target and the table in one atomic statement. An error says nothing about whether it
   /// happened: target() does. Never tried again by itself.
@@ -61,21 +71,6 @@ class SnapshotTables {
   virtual Result<void> drop(const std::string& name) = 0;
 };
 
-/// The consumer groups of a snapshot, none of which is joined.
-class SnapshotGroups {
- public:
-  virtual ~SnapshotGroups() = default;
-  virtual Result<bool> has_members(const std::string& group) = 0;
-  /// The same, but a member that died and was not missed yet has time to be: up to `patience`.
-  virtual Result<bool> keeps_members(const std::string& group, Milliseconds patience) = 0;
-  virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
-  virtual Result<std::map<PartitionId, Committed>> offsets(const std::string& group) = 0;
-  /// Refused with `kafka-group-active` when the group has members.
-  virtual Result<void> set_offsets(const std::string& group,
-                                   const std::map<PartitionId, Committed>& offsets) = 0;
-  virtual Result<void> remove(const std::string& group) = 0;
-};
-
 struct SnapshotOptions {
   std::string topic;
   std::string table;  ///< full name, for messages
@@ -83,6 +78,9 @@ struct SnapshotOptions {
   std::string group;  ///< the live one
   std::string id;     ///< of this snapshot: letters and digits, never used before
   std::string run_id;
+  /// Not empty: the last record of each key is kept, and none where that is a tombstone. The load
+  /// goes into a keyed table first.
+  std::vector<std::string> key;
   bool keep_old = false;      ///< keep the replaced table as <table>__sluice_old
   bool allow_empty = false;   ///< swap in a table without rows
   bool allow_shrink = false;  ///< swap in a table with fewer than half the rows
@@ -93,6 +91,7 @@ struct SnapshotOptions {
 struct SnapshotLoad {
   std::string table_name;
   std::string group;
+  std::string asked;  ///< what its group says of it
   std::map<PartitionId, OffsetRange> fixed;
   bool resumed = false;       ///< an earlier run began it
   bool exactly_once = false;  ///< the table keeps the promise, so a killed load can go on
@@ -105,7 +104,8 @@ struct SnapshotLoad {
 ///   dropped
 ///             → end offsets → shadow table
 ///   (the load: run_pipeline over [first, end) into the shadow table)
-///   finish()  verify → hand-over record to the live group → EXCHANGE TABLES
+///   finish()  (with a key: the last row of each from the keyed table into the shadow table)
+///             → verify → hand-over record to the live group → EXCHANGE TABLES
 ///             → end offsets to the live group → drop the old rows
 ///
 /// Pure but for its ports. Not thread-safe.
@@ -114,6 +114,8 @@ class Snapshot {
   Snapshot(SnapshotOptions options, Source& source, SnapshotTables& tables, SnapshotGroups& groups,
            Observer& observer, const Clock& clock);
 
+  /// What begin() would do, and refuse; changes nothing.
+  [[nodiscard]] Result<LoadLook> look();
   [[nodiscard]] Result<SnapshotLoad> begin();
   /// After a load that caught up and had no error.
   [[nodiscard]] Result<void> finish(const PipelineReport& load);
@@ -124,17 +126,20 @@ class Snapshot {
  private:
   [[nodiscard]] std::string shadow_name(const std::string& id) const;
   [[nodiscard]] std::string shadow_comment(const std::string& id) const;
+  /// Of the table that is loaded: the shadow table's, or that of the keyed one before it.
+  [[nodiscard]] std::string load_id(const std::string& id) const;
+  [[nodiscard]] std::string asked() const;
+  [[nodiscard]] bool remembers_tokens() const;
+  Result<void> keep_last(const PipelineReport& load);
+  Result<void> drop_own(const std::string& id);
   Result<void> check_engine(const SnapshotTarget& target);
   Result<void> read_live_group();
   [[nodiscard]] std::string old_comment(const std::string& id) const;
-  [[nodiscard]] std::string load_group(const std::string& id) const;
   Result<void> check_target(const SnapshotTarget& target);
   Result<void> check_group_free();
   Result<void> finish_earlier(const SnapshotTarget& target);
   Result<void> drop_leftovers(const std::string& except);
-  Result<std::set<std::string>> earlier_loads();
   Result<std::string> find_resumable(const std::set<std::string>& ids);
-  Result<void> fix_range();
   Result<void> open_range();
   Result<void> check_old_name();
   Result<void> verify(const PipelineReport& load);
@@ -148,12 +153,14 @@ class Snapshot {
   Source& source_;
   SnapshotTables& tables_;
   SnapshotGroups& groups_;
+  LoadGroups loads_;
   Observer& observer_;
   const Clock& clock_;
   SnapshotTarget target_;  ///< as begin() found it
   std::string shadow_uuid_;
   std::map<PartitionId, OffsetRange> fixed_;
-  uint64_t rows_before_ = 0;                      ///< of a shadow table that an earlier run began
+  uint64_t rows_before_ = 0;                      ///< of a load that an earlier run began
+  std::optional<uint64_t> keys_;                  ///< of a load by key
   bool swap_was_tried_ = false;                   ///< by an earlier run, which may still happen
   std::map<PartitionId, Committed> live_before_;  ///< hand-overs resolved
   /// Once the tables may have been swapped, only clean_up() may drop one.

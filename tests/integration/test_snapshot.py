@@ -250,3 +250,37 @@ def test_a_killed_load_goes_on_where_it_was(shop):
     assert shop.sync()["totals"]["inserted"] == 10
     shop.expect_each_once()
     shop.expect_tidy()
+
+
+def test_a_dictionary_of_the_table_is_named_like_a_view(shop):
+    shop.produce(10)
+    for name, source in (("one", f"TABLE '{shop.name}' DB '{shop.database}'"),
+                         ("two", f"QUERY 'SELECT n, s FROM {shop.table}'")):
+        shop.clickhouse.query(f"CREATE DICTIONARY {shop.table}_{name} (n UInt64, s String) PRIMARY KEY n "
+                              f"SOURCE(CLICKHOUSE({source})) LAYOUT(FLAT()) LIFETIME(0)")
+    refused = shop.full().expect(78)
+    assert "snapshot-dependents" in refused.stderr and "--allow-views" in refused.stderr
+    for name in ("one", "two"):
+        assert f"dictionary {shop.table}_{name}" in refused.stderr
+    shop.full("--allow-views").expect(0)
+    shop.expect_each_once()
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(shop):
+    shop.produce(10)
+    shop.stale(25)
+    told = shop.full("-n").expect(0)
+    assert "would load 10 records of 2 partitions" in told.stdout and "25 rows" in told.stdout
+    plan = shop.full("-n", "-o", "json").expect(0).json["pipelines"][0]
+    assert (plan["write"], plan["records"], plan["rows_now"]) == ("overwrite-delete-stale", 10, 25)
+    assert plan["loads_into"].startswith(f"{shop.table}__sluice_") and plan["resumes"] is None
+    assert shop.rows() == 25
+    shop.expect_tidy()
+    crashed = shop.full("--allow-shrink", "--batch-rows", "3", env={"SLUICE_CRASH_AT": "landed:2"})
+    assert crashed.code == 137
+    plan = shop.full("-n", "-o", "json").expect(0).json["pipelines"][0]
+    assert plan["resumes"] and f"{shop.name}__sluice_{plan['resumes']}" in shop.side_tables()
+    assert "--full" in shop.sluice("sync", "shop", "-n").expect(2).stderr
+    shop.clickhouse.query(f"CREATE MATERIALIZED VIEW {shop.table}_view ENGINE = MergeTree ORDER BY n AS "
+                          f"SELECT n FROM {shop.table}")
+    assert f"{shop.table}_view" in shop.full("-n").expect(78).stdout

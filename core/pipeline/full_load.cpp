@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/full_load.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "core/base/crash_point.hpp"
+
+namespace sluice {
+namespace {
+
+/// Whether a row that was inserted is counted until somebody deletes it.
+bool keeps_rows(std::string_view engine_full) {
+  const std::string_view engine = engine_full.substr(0, engine_full.find_first_of(" ("));
+  const bool plain =
+      engine == "MergeTree" || engine == "ReplicatedMergeTree" || engine == "SharedMergeTree";
+  return plain && engine_full.find(" TTL ") == std::string_view::npos;
+}
+
+}  // namespace
+
+FullLoad::FullLoad(FullLoadOptions options, Source& source, SnapshotMarks* marks,
+                   SnapshotGroups& groups, Observer& observer, const Clock& clock)
+    : options_(std::move(options)),
+      source_(source),
+      marks_(marks),
+      loads_(groups, observer, options_.group, options_.table),
+      observer_(observer),
+      clock_(clock) {}
+
+/// What the load's group says of it; of append its time follows.
+std::string FullLoad::asked_start() const {
+  return fmt::format("{} {}", marks_ == nullptr ? "overwrite" : "append", options_.table_uuid);
+}
+
+Result<FullLoadPlan> FullLoad::begin() {
+  if (marks_ != nullptr) TRY(marks_->prepare());
+  const std::set<std::string> ids = TRY(loads_.begun());
+  bool taken_up = false;
+  for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
+    if (!taken_up && TRY(take_up(*id))) {
+      taken_up = true;
+      continue;
+    }
+    const FixedLoad load = TRY(loads_.find(*id));
+    const bool swaps = !load.asked.starts_with("append ") && !load.asked.starts_with("overwrite ");
+    if (!swaps) TRY(remove(*id));
+  }
+  if (!taken_up) {
+    TRY(open_range());
+    stamp_ = {options_.id, clock_.wall().time_since_epoch().count()};
+    plan_.asked = asked_start();
+    if (marks_ != nullptr) plan_.asked += fmt::format(" {}", stamp_.time_ms);
+    TRY(loads_.begin(options_.id, plan_.fixed, plan_.asked, options_.run_id));
+  } else {
+    observer_.warning("snapshot-resumed",
+                      fmt::format("going on with the full load {} of {}, which an earlier run "
+                                  "began",
+                                  options_.id, options_.table));
+  }
+  plan_.group = loads_.name(options_.id);
+  if (marks_ != nullptr) plan_.snapshot = stamp_;
+  began_ = true;
+  crash_point("full-begun");
+  return plan_;
+}
+
+Result<LoadLook> FullLoad::look() {
+  if (marks_ != nullptr) TRY(marks_->look());
+  LoadLook out;
+  const std::set<std::string> ids = TRY(loads_.begun());
+  for (auto id = ids.rbegin(); id != ids.rend() && out.taken_up.empty(); ++id) {
+    if (TRY(take_up(*id))) out.taken_up = *id;
+  }
+  if (out.taken_up.empty()) {
+    TRY(open_range());
+  } else {
+    out.done = TRY(loads_.find(options_.id)).done();
+  }
+  out.fixed = plan_.fixed;
+  return out;
+}
+
+Result<void> FullLoad::open_range() {
+  plan_.fixed = TRY(held_ranges(source_));
+  const bool nothing = std::all_of(plan_.fixed.begin(), plan_.fixed.end(),
+                                   [](const auto& entry) { return entry.second.empty(); });
+  if (nothing && marks_ != nullptr && !options_.allow_empty) {
+    return Error{Errc::config, "snapshot-empty",
+                 fmt::format("topic {} holds no records: the snapshot of {} would have no rows",
+                             options_.topic, options_.table),
+                 "if that is right: --allow-empty"};
+  }
+  return {};
+}
+
+/// Goes on with a load that was begun by an earlier run, if that can be right.
+Result<bool> FullLoad::take_up(const std::string& id) {
+  if (marks_ != nullptr && (!options_.exactly_once || TRY(marks_->marked(id)))) return false;
+  FixedLoad load = TRY(loads_.find(id));
+  if (load.fixed.empty() || !load.asked.starts_with(asked_start())) return false;
+  stamp_ = {id, 0};
+  if (marks_ != nullptr) {
+    const std::string_view time = std::string_view(load.asked).substr(asked_start().size());
+    const char* const end = time.data() + time.size();
+    if (time.empty() || std::from_chars(time.data() + 1, end, stamp_.time_ms).ptr != end) {
+      return false;
+    }
+    rows_before_ = TRY(marks_->rows(id));
+  }
+  options_.id = id;
+  plan_.fixed = std::move(load.fixed);
+  plan_.asked = std::move(load.asked);
+  return true;
+}
+
+Result<void> FullLoad::finish(const PipelineReport& load) {
+  crash_point("full-loaded");
+  if (marks_ != nullptr) {
+    const uint64_t loaded = TRY(marks_->rows(options_.id));
+    TRY(verify(load, loaded));
+    crash_point("full-verified");
+    TRY(marks_->mark(stamp_, loaded));
+    began_ = false;
+    crash_point("full-marked");
+  }
+  if (const auto removed = loads_.remove(options_.id); !removed.ok()) {
+    observer_.warning("snapshot-leftover",
+                      fmt::format("the load of {} is done, but its group is still there: {}; the "
+                                  "next one clears it away",
+                                  options_.table, removed.error().message));
+  }
+  return {};
+}
+
+Result<void> FullLoad::verify(const PipelineReport& load, uint64_t loaded) const {
+  const uint64_t inserted = rows_before_ + load.counts.inserted;
+  // A batch that had landed before its process died was counted twice.
+  const uint64_t least = std::max(rows_before_, load.counts.inserted - load.counts.sent_again);
+  const bool right =
+      loaded <= inserted &&
+      (keeps_rows(options_.engine_full) ? loaded >= least : loaded > 0 || inserted == 0);
+  if (right) {
+    if (loaded > 0 || options_.allow_empty) return {};
+    return Error{
+        Errc::config, "snapshot-empty",
+        fmt::format("the snapshot of {} has no rows: it is not marked as whole", options_.table),
+        "if that is right: --allow-empty"};
+  }
+  return Error{Errc::failed, "snapshot-verify",
+               fmt::format("{} holds {} rows of the snapshot {}, but {} were inserted: it is not "
+                           "marked as whole",
+                           options_.table, loaded, options_.id, inserted),
+               "run it again; a table that remembers the tokens of INSERTs "
+               "(non_replicated_deduplication_window) drops repeated ones"};
+}
+
+void FullLoad::give_up(bool resumable) {
+  if (!began_ || (resumable && (marks_ == nullptr || options_.exactly_once))) return;
+  const auto removed = remove(options_.id);
+  if (removed.ok()) return;
+  observer_.warning("snapshot-leftover",
+                    fmt::format("what was loaded could not be cleared away ({}): the next full "
+                                "load does it",
+                                removed.error().message));
+}
+
+/// Rows that cannot be deleted are shown by no view, so they are in nobody's way.
+Result<void> FullLoad::remove(const std::string& id) {
+  if (marks_ != nullptr && !TRY(marks_->marked(id))) {
+    observer_.warning("snapshot-leftover",
+                      fmt::format("snapshot {} of {} never became whole: its rows are deleted", id,
+                                  options_.table));
+    if (const auto removed = marks_->remove(id); !removed.ok()) {
+      observer_.warning("snapshot-leftover",
+                        fmt::format("they stay: {} (no view shows them; _snapshot_id is '{}')",
+                                    removed.error().message, id));
+    }
+  }
+  return loads_.remove(id);
+}
+
+}  // namespace sluice

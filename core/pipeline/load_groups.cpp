@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pipeline/load_groups.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/deliver/commit_record.hpp"
+
+namespace sluice {
+namespace {
+
+/// Longer than any usual session.timeout.ms (45 s).
+constexpr Milliseconds dead_member_max{60'000};
+
+}  // namespace
+
+Result<std::map<PartitionId, OffsetRange>> held_ranges(Source& source) {
+  std::map<PartitionId, OffsetRange> out;
+  const std::vector<PartitionId> partitions = TRY(source.partitions());
+  for (const auto& [partition, held] : TRY(source.watermarks(partitions))) {
+    out.emplace(partition, OffsetRange{held.first, held.end});
+  }
+  return out;
+}
+
+uint64_t LoadLook::records() const {
+  uint64_t out = 0;
+  for (const auto& [partition, range] : fixed) {
+    if (!range.empty()) out += static_cast<uint64_t>(range.next.value - range.first.value);
+  }
+  return out;
+}
+
+uint64_t FixedLoad::done() const {
+  uint64_t out = 0;
+  for (const auto& [partition, range] : fixed) {
+    const int64_t at = std::min(committed.at(partition), range.next).value;
+    if (at > range.first.value) out += static_cast<uint64_t>(at - range.first.value);
+  }
+  return out;
+}
+
+LoadGroups::LoadGroups(SnapshotGroups& groups, Observer& observer, std::string live,
+                       std::string table)
+    : groups_(groups), observer_(observer), live_(std::move(live)), table_(std::move(table)) {}
+
+std::string LoadGroups::name(const std::string& id) const { return live_ + ".snapshot." + id; }
+
+Result<std::set<std::string>> LoadGroups::begun() {
+  std::set<std::string> ids;
+  for (const std::string& group : TRY(groups_.list(name("")))) {
+    ids.insert(group.substr(name("").size()));
+    if (!TRY(groups_.has_members(group))) continue;
+    observer_.warning(
+        "snapshot-waiting",
+        fmt::format("group {} of another snapshot has members: if their process died, Kafka drops "
+                    "them within {} s",
+                    group, dead_member_max.count() / 1000));
+    if (TRY(groups_.keeps_members(group, dead_member_max))) {
+      return Error{
+          Errc::unavailable, "snapshot-running",
+          fmt::format("another process is loading a snapshot of {} (group {})", table_, group),
+          "wait for it, or stop it"};
+    }
+  }
+  return ids;
+}
+
+Result<FixedLoad> LoadGroups::find(const std::string& id) {
+  FixedLoad out;
+  for (const auto& [partition, committed] : TRY(groups_.offsets(name(id)))) {
+    const CommitRecord record = CommitRecord::decode(committed.metadata);
+    if (!record.fixed) continue;
+    out.fixed.emplace(partition, *record.fixed);
+    out.committed.emplace(partition, committed.offset);
+    out.asked = record.asked;
+  }
+  return out;
+}
+
+Result<void> LoadGroups::begin(const std::string& id,
+                               const std::map<PartitionId, OffsetRange>& fixed,
+                               const std::string& asked, const std::string& run_id) {
+  std::map<PartitionId, Committed> starts;
+  for (const auto& [partition, range] : fixed) {
+    CommitRecord record;
+    record.run = run_id;
+    record.range = {range.first, range.first};
+    record.fixed = range;
+    record.asked = asked;
+    starts.emplace(partition, Committed{range.first, record.encode()});
+  }
+  return groups_.set_offsets(name(id), starts);
+}
+
+Result<void> LoadGroups::remove(const std::string& id) { return groups_.remove(name(id)); }
+
+}  // namespace sluice

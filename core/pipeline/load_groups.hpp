@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/base/result.hpp"
+#include "core/pipeline/ports.hpp"
+
+namespace sluice {
+
+/// The consumer groups of a snapshot, none of which is joined.
+class SnapshotGroups {
+ public:
+  virtual ~SnapshotGroups() = default;
+  virtual Result<bool> has_members(const std::string& group) = 0;
+  /// The same, but a member that died and was not missed yet has time to be: up to `patience`.
+  virtual Result<bool> keeps_members(const std::string& group, Milliseconds patience) = 0;
+  virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
+  virtual Result<std::map<PartitionId, Committed>> offsets(const std::string& group) = 0;
+  /// Refused with `kafka-group-active` when the group has members.
+  virtual Result<void> set_offsets(const std::string& group,
+                                   const std::map<PartitionId, Committed>& offsets) = 0;
+  virtual Result<void> remove(const std::string& group) = 0;
+};
+
+/// Everything that a topic holds at one moment.
+[[nodiscard]] Result<std::map<PartitionId, OffsetRange>> held_ranges(Source& source);
+
+/// A load of everything, as its group keeps it.
+struct FixedLoad {
+  std::map<PartitionId, OffsetRange> fixed;
+  std::map<PartitionId, Offset> committed;
+  std::string asked;  ///< what kind of load it is, in the words of who began it
+
+  [[nodiscard]] uint64_t done() const;  ///< records of the range before what is committed
+};
+
+/// What a load of everything would do.
+struct LoadLook {
+  std::map<PartitionId, OffsetRange> fixed;
+  std::string taken_up;          ///< id of the load that it would go on with; empty: a new one
+  uint64_t done = 0;             ///< records of the range that were loaded then
+  std::string table_name;        ///< of the table that takes the rows, where it is not the target
+  std::optional<uint64_t> rows;  ///< of the target, now
+
+  [[nodiscard]] uint64_t records() const;  ///< of the range; an upper bound for compacted topics
+};
+
+/// The loads of whole topics for one live group: each keeps its range and its progress in a group
+/// of its own, LIVE.snapshot.ID, so that whoever comes after a crash knows of it.
+class LoadGroups {
+ public:
+  /// `table` is for messages. What is given by reference outlives it.
+  LoadGroups(SnapshotGroups& groups, Observer& observer, std::string live, std::string table);
+
+  [[nodiscard]] std::string name(const std::string& id) const;
+  /// Ids of loads that were begun and not ended, in the order of their ids. Waits for members that
+  /// died; Errc::unavailable when one of the loads is in work.
+  [[nodiscard]] Result<std::set<std::string>> begun();
+  /// Of one that was begun; no ranges where it is none of ours.
+  [[nodiscard]] Result<FixedLoad> find(const std::string& id);
+  [[nodiscard]] Result<void> begin(const std::string& id,
+                                   const std::map<PartitionId, OffsetRange>& fixed,
+                                   const std::string& asked, const std::string& run_id);
+  [[nodiscard]] Result<void> remove(const std::string& id);
+
+ private:
+  SnapshotGroups& groups_;
+  Observer& observer_;
+  std::string live_;
+  std::string table_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mode = "full": everything a topic holds, once more, as stamped snapshots beside each other (append), over
+the rows that are there (overwrite), or the last record of each key in the place of the old rows."""
+
+import json
+
+import pytest
+import stand
+
+
+class Full:
+    """A pipeline of mode full; its topic has two partitions."""
+
+    def __init__(self, kafka, clickhouse, sluice, topic, table):
+        self.kafka, self.clickhouse, self.sluice = kafka, clickhouse, sluice
+        self.topic, self.table, self.produced = topic, table, 0
+        self.database, self.name = table.split(".")
+        kafka.create_topic(topic, partitions=2)
+
+    def configure(self, columns, engine, write, more=""):
+        self.clickhouse.query(f"CREATE TABLE {self.table} ({columns}) ENGINE = {engine}")
+        (self.sluice.folder / "sluice.toml").write_text(
+            f'[kafka]\nbrokers = "{self.kafka.bootstrap}"\n[kafka.properties]\n"session.timeout.ms" = 2000\n'
+            f'"heartbeat.interval.ms" = 500\n[clickhouse]\nurl = "{self.clickhouse.url}"\n[pipelines.shop]\n'
+            f'topic = "{self.topic}"\ntable = "{self.table}"\ngroup = "{self.topic}"\nmode = "full"\n'
+            f'write = "{write}"\n{more}')
+        return self
+
+    def produce(self, count):
+        first, self.produced = self.produced, self.produced + count
+        for partition in (0, 1):
+            self.kafka.produce_lines(self.topic, "".join(
+                f'{{"n":{n}}}\n' for n in range(first, self.produced) if n % 2 == partition), partition)
+
+    def put(self, *records):
+        """Records (key, v), in this order; without a v a tombstone."""
+        self.kafka.produce(self.topic, [
+            {"key": str(key), "partition": key % 2, "value": v and json.dumps({"id": key, "v": v})}
+            for key, v in records])
+
+    def sync(self, *flags, **options):
+        return self.sluice("sync", "shop", *flags, **options)
+
+    def ask(self, query):
+        return self.clickhouse.query(query.format(t=self.table)).split()
+
+    def count(self, table=""):
+        return int(self.ask(f"SELECT count() FROM {{t}}{table}")[0])
+
+    def expect_latest_is_each_once(self):
+        got = self.ask("SELECT count(), uniqExact(n), min(n), max(n), uniqExact(_snapshot_id) FROM {t}__latest")
+        assert [int(value) for value in got] == [self.produced, self.produced, 0, self.produced - 1, 1]
+
+    def groups(self):
+        return [group for group in self.kafka.groups() if group.startswith(f"{self.topic}.snapshot")]
+
+
+@pytest.fixture
+def full(kafka, clickhouse, sluice, topic, table):
+    return Full(kafka, clickhouse, sluice, topic, table)
+
+
+STAMPED = "n UInt64, _snapshot_id LowCardinality(String), _snapshot_time DateTime64(3)"
+SAFE = ("_topic String, _partition UInt64, _offset UInt64, " + STAMPED,
+        "MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 100000")
+
+
+def test_each_sync_appends_a_snapshot_and_the_view_shows_the_latest(full):
+    full.configure("n UInt64", "MergeTree ORDER BY n", "append").produce(100)
+    refused = full.sync().expect(78)
+    fix = f"ALTER TABLE {full.table} ADD COLUMN _snapshot_id LowCardinality(String), " \
+          "ADD COLUMN _snapshot_time DateTime64(3)"
+    assert fix in refused.stderr and full.groups() == []
+    full.clickhouse.query(fix)
+    full.clickhouse.query(f"INSERT INTO {full.table} (n) VALUES (1)")  # of no snapshot
+    full.sync().expect(0)
+    full.expect_latest_is_each_once()
+    full.produce(50)
+    full.clickhouse.query(f"ALTER TABLE {full.table} ADD COLUMN extra String DEFAULT 'x'")
+    full.sync().expect(0)
+    full.expect_latest_is_each_once()
+    assert full.ask("SELECT DISTINCT extra FROM {t}__latest") == ["x"]
+    assert full.count() == 1 + 100 + 150
+    assert full.ask("SELECT rows FROM {t}__snapshots ORDER BY completed_at") == ["100", "150"]
+    times = full.ask("SELECT toUInt8(a.1 < b.1 AND a.1 > now() - 600) FROM (SELECT min((_snapshot_time, 1)) a, "
+                     "max((_snapshot_time, 1)) b FROM {t} WHERE _snapshot_id != '')")
+    assert times == ["1"] and full.groups() == []
+    # No group was moved: the pipeline's own is as new as before.
+    assert full.topic not in full.kafka.groups()
+
+
+@pytest.mark.parametrize("point", ["full-begun", "landed:2", "full-loaded", "full-verified", "full-marked"])
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_killed_anywhere_no_half_snapshot_is_ever_shown(full, point, delivery):
+    columns, engine = SAFE if delivery == "exactly-once" else (STAMPED, "MergeTree ORDER BY n")
+    full.configure(columns, engine, "append", f'delivery = "{delivery}"\nbatch = {{ rows = 500 }}\n').produce(2000)
+    full.sync().expect(0)
+    first = full.ask("SELECT any(_snapshot_id) FROM {t}__latest")
+    full.produce(2000)
+    crashed = full.sync(env={"SLUICE_CRASH_AT": point})
+    assert crashed.code == 137, str(crashed)
+    shown = full.ask("SELECT count(), any(_snapshot_id) FROM {t}__latest")
+    assert shown == (["4000", shown[1]] if point == "full-marked" else ["2000", *first])
+    outcome = full.sync("-o", "json").expect(0)
+    full.expect_latest_is_each_once()
+    resumed = delivery == "exactly-once" and point != "full-marked"
+    assert ("snapshot-resumed" in outcome.stderr) == resumed
+    if resumed and point == "landed:2":
+        assert outcome.json["totals"]["inserted"] < 4000
+    assert full.groups() == []
+    # What was loaded twice, or in vain, is deleted.
+    whole = 4000 * (2 if point == "full-marked" else 1) + 2000
+    assert stand.wait_until(lambda: full.count() == whole, 30, "the clean-up")
+
+
+def test_a_bad_record_leaves_the_latest_snapshot_in_sight(full):
+    full.configure(STAMPED, "MergeTree ORDER BY n", "append").produce(20)
+    full.sync().expect(0)
+    full.kafka.produce_lines(full.topic, "{broken\n", 0)
+    full.sync().expect(65)
+    full.expect_latest_is_each_once()
+    assert full.groups() == []
+
+
+def test_views_and_tables_of_somebody_else_are_left_alone(full):
+    full.configure(STAMPED, "MergeTree ORDER BY n", "append").produce(5)
+    full.clickhouse.query(f"CREATE VIEW {full.table}__latest AS SELECT 1 AS mine")
+    refused = full.sync().expect(78)
+    assert "snapshot-name-taken" in refused.stderr and f"{full.name}__latest" in refused.stderr
+    assert full.ask("SELECT mine FROM {t}__latest") == ["1"] and full.count() == 0
+
+
+KEYED = "id UInt64, v UInt64"
+
+
+def test_overwrite_reads_everything_again_and_stale_rows_stay(full):
+    full.configure(KEYED + ", _version UInt64, _is_deleted UInt8",
+                   "ReplacingMergeTree(_version, _is_deleted) ORDER BY id", "overwrite", 'key = ["id"]\n')
+    full.clickhouse.query(f"INSERT INTO {full.table} VALUES (1000, 7, 0, 0)")
+    full.put(*((key, 1) for key in range(20)))
+    full.sync().expect(0)
+    full.put(*((key, 2) for key in range(10)), (11, None))
+    crashed = full.sync("--batch-rows", "5", env={"SLUICE_CRASH_AT": "landed:2"})
+    assert crashed.code == 137 and len(full.groups()) == 1
+    outcome = full.sync("-o", "json").expect(0)
+    assert "snapshot-resumed" in outcome.stderr
+    outcome = full.sync("-o", "json").expect(0)
+    assert outcome.json["totals"]["inserted"] == 31
+    assert full.ask("SELECT count(), sum(v) FROM {t} FINAL") == ["20", str(10 * 2 + 9 * 1 + 7)]
+    assert full.groups() == [] and full.topic not in full.kafka.groups()
+
+
+@pytest.fixture
+def keyed(full):
+    """Ten keys, of which some were written again and others deleted; a plain table with stale rows."""
+    full.configure(KEYED + ", w UInt64 MATERIALIZED v + 1, d String DEFAULT concat('d', toString(v))",
+                   "MergeTree ORDER BY v", "overwrite-delete-stale", 'key = ["id"]\n')
+    full.put(*((key, 1) for key in range(10)), *((key, 2) for key in range(5)), (0, None), (9, None), (9, 3))
+    full.clickhouse.query(f"INSERT INTO {full.table} (id, v) SELECT 100 + number, 0 FROM numbers(9)")
+    return full
+
+
+def expect_last_of_each(full):
+    rows = full.ask("SELECT concat(toString(id), ':', toString(v), ':', toString(w), ':', d) FROM {t} ORDER BY id")
+    assert rows == [f"{key}:{v}:{v + 1}:d{v}" for key, v in
+                    [(1, 2), (2, 2), (3, 2), (4, 2), (5, 1), (6, 1), (7, 1), (8, 1), (9, 3)]]
+    assert full.ask("SELECT count() FROM system.tables WHERE database = '%s' AND startsWith(name, '%s__')"
+                    % (full.database, full.name)) == ["0"]
+    assert full.groups() == []
+
+
+def test_a_plain_table_gets_the_last_record_of_each_key(keyed):
+    keyed.sync().expect(0)
+    expect_last_of_each(keyed)
+    keyed.put((1, None))
+    keyed.sync().expect(0)
+    assert keyed.ask("SELECT count() FROM {t} WHERE id = 1") == ["0"] and keyed.count() == 8
+
+
+@pytest.mark.parametrize("point", ["begun", "created", "loaded", "keyed", "filled", "verified", "handed-over",
+                                   "swapped", "committed", "commented", "dropped"])
+def test_killed_at_any_step_of_it_the_table_is_whole(keyed, point):
+    crashed = keyed.sync(env={"SLUICE_CRASH_AT": f"snapshot-{point}"})
+    assert crashed.code == 137, str(crashed)
+    assert keyed.count() == 9 and keyed.ask("SELECT max(id) FROM {t}")[0] in ("9", "108")
+    keyed.sync().expect(0)
+    expect_last_of_each(keyed)
