@@ -87,7 +87,7 @@ enum class DeliveryLevel : uint8_t { at_least_once, exactly_once };
 
 struct PipelineSettings {
   std::string name;
-  Origin origin;  ///< of the pipeline's table in a file, or of --topic
+  Origin origin;                           ///< of the pipeline's table in a file, or of --topic
   Setting<std::vector<std::string>> tags;  ///< words to select it by
   Setting<bool> disabled;
   Setting<std::string> topic;
@@ -251,7 +251,7 @@ struct Settings {
   [[nodiscard]] std::set<std::string> destinations_used() const;
 };
 
-/// "earliest", "end", or the time: the inverse of how `start` is written.
+/// "earliest", "end", "table", or the time: the inverse of how `start` is written.
 [[nodiscard]] std::string start_word(const StartAt& start);
 
 /// Where the machine keeps its configuration; a test has its own.
