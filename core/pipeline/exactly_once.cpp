@@ -203,6 +203,9 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
     landed = ports_.sink.rows_of(options_.topic, partition, range);
   }
   if (landed.ok() && *landed && **landed == 0) {
+    // Its token was never used, so it is remembered from now on.
+    session.open->at_ms = ports_.clock.wall().time_since_epoch().count();
+    session.replay_unsure = false;
     return arm_replay(partition, session, std::move(batch));
   }
   if (landed.ok() && *landed && **landed >= rows) {
