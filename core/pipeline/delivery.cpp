@@ -138,11 +138,15 @@ void Delivery::settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& o
   const bool refused = outcome.kind == Kind::refused || outcome.kind == Kind::too_large;
   const bool one_row = outcome.kind == Kind::refused && flight.insert.rows == 1;
   if (refused && !one_row) {
-    outcome.error.code = Errc::rejected;
-    outcome.error.message +=
-        outcome.kind == Kind::refused
-            ? ": which row it is it does not say, and with exactly-once a batch may not be divided"
-            : ": with exactly-once a batch may not be divided";
+    if (outcome.kind == Kind::refused) {
+      outcome.error.code = Errc::rejected;
+      outcome.error.message +=
+          ": which row it is it does not say, and with exactly-once a batch may not be divided";
+    } else {
+      outcome.error.message +=
+          ": with exactly-once a batch that was announced may not be divided, so the limit has to "
+          "give way for it";
+    }
     outcome.kind = Kind::failed;
   }
   if (outcome.kind != Kind::refused_row && !one_row) {
