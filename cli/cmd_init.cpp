@@ -103,8 +103,8 @@ std::string starter(const Settings& settings, const PipelineSettings& pipeline,
                      toml_text(pipeline.table.value));
   out +=
       "# group    = \"sluice-{pipeline}\"         # keeps the progress\n"
-      "# start    = \"earliest\"                  # of a group without offsets: earliest, end, a "
-      "time\n"
+      "# start    = \"earliest\"                  # of a group without offsets: earliest, end, "
+      "table, a time\n"
       "# on_error = \"reject\"                    # default: stop at a record that does not fit\n";
   out +=
       fmt::format("# reject   = {{ topic = {} }}\n", toml_text(pipeline.topic.value + ".rejects"));

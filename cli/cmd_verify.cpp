@@ -3,12 +3,10 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
-#include "cli/kept_rejects.hpp"
 #include "cli/output.hpp"
 #include "cli/verify.hpp"
 #include "core/kafka/group_view.hpp"
@@ -17,26 +15,6 @@ namespace sluice::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-/// Offsets of the pipeline's topic whose records are kept among its rejects.
-Result<std::map<PartitionId, OffsetRanges>> rejected_of(const PipelineSettings& pipeline,
-                                                        const Connections& connections) {
-  std::map<PartitionId, std::set<Offset>> offsets;
-  if (pipeline.reject.given()) {
-    const std::string& group =
-        pipeline.live_group.empty() ? pipeline.group.value : pipeline.live_group;
-    (void)TRY(read_kept_rejects(connections.cluster, pipeline.reject, {group, {}},
-                                [&](KeptReject&& kept) {
-                                  if (kept.record.topic != pipeline.topic.value) return;
-                                  offsets[kept.record.partition].insert(kept.record.offset);
-                                }));
-  }
-  std::map<PartitionId, OffsetRanges> out;
-  for (const auto& [partition, of_one] : offsets) {
-    for (const Offset offset : of_one) append(out[partition], {offset, offset.next()});
-  }
-  return out;
-}
 
 /// The part of the range that is committed: what is still on its way is not lost.
 Result<std::map<PartitionId, OffsetRange>> ranges_of(const PipelineSettings& pipeline,
@@ -84,7 +62,7 @@ int run_verify(const Settings& settings, const Connections& connections,
     const auto prove = [&]() -> Result<std::vector<PartitionProof>> {
       VerifyOptions options;
       options.ranges = TRY(ranges_of(pipeline, connections, *settings.status.verify));
-      options.rejected = TRY(rejected_of(pipeline, connections));
+      options.rejected = TRY(rejected_offsets(pipeline, connections));
       return verify_pipeline(pipeline, connections, options, clock, {});
     };
     const auto proofs = prove();

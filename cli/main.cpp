@@ -37,11 +37,13 @@ void set_up_process() {
 }
 
 void arm_crash_point(const sluice::cli::Environment& environment) {
-  const auto wanted = environment.get("SLUICE_CRASH_AT");
-  if (!wanted) return;
-  const size_t colon = wanted->find(':');
-  const int count = colon == std::string::npos ? 1 : std::atoi(wanted->c_str() + colon + 1);
-  sluice::CrashPoints::instance().arm(wanted->substr(0, colon), count);
+  for (const bool freezes : {false, true}) {
+    const auto wanted = environment.get(freezes ? "SLUICE_FREEZE_AT" : "SLUICE_CRASH_AT");
+    if (!wanted) continue;
+    const size_t colon = wanted->find(':');
+    const int count = colon == std::string::npos ? 1 : std::atoi(wanted->c_str() + colon + 1);
+    sluice::CrashPoints::instance().arm(wanted->substr(0, colon), count, freezes);
+  }
 }
 
 }  // namespace

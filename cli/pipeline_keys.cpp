@@ -84,7 +84,8 @@ void read_start(TableReader& reader, WallTime now, PipelineSettings& out) {
     out.start = {*start, value->origin};
     return;
   }
-  reader.problem(*value, "start", "expected earliest, end or a time", std::string(time_example));
+  reader.problem(*value, "start", "expected earliest, end, table or a time",
+                 std::string(time_example));
 }
 
 /// Keys and words of the design that this version does not have.

@@ -14,6 +14,7 @@
 #include "cli/reject_file.hpp"
 #include "cli/reject_replay.hpp"
 #include "cli/runner_job.hpp"
+#include "cli/table_starts.hpp"
 #include "cli/text.hpp"
 #include "core/base/wait.hpp"
 
@@ -176,6 +177,9 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
                     job.family == nullptr ? nullptr : &job.family->rows_before);
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
   PipelineOptions options = options_of(job, pipeline, before);
+  options.starts_of_table = [&](std::span<const PartitionId> partitions) {
+    return starts_of_table(pipeline, connections_, partitions, clock_, stop);
+  };
   if (pipeline.delivery.value == DeliveryLevel::exactly_once && !options.exactly_once) {
     auto kept = require_exactly_once(pipeline, connections_, clock_);
     if (!kept) {
@@ -265,7 +269,9 @@ PipelineOptions Runner::options_of(const Job& job, const PipelineSettings& pipel
   options.topic = pipeline.topic.value;
   options.group = pipeline.group.value;
   options.run_id = run_id_;
-  if (!job.read_whole) options.start = pipeline.start.value;
+  // What is in the table is in the table, also of a topic that is new.
+  const bool table_tells = pipeline.start.value.kind == StartAt::Kind::table;
+  if (!job.read_whole || table_tells) options.start = pipeline.start.value;
   options.start_is_explicit = run.start_is_explicit || job.read_whole;
   options.joins_always = job.family != nullptr && !run.continuous;
   options.batch = {pipeline.batch_rows.value, pipeline.batch_bytes.value, pipeline.batch_age.value};

@@ -257,7 +257,7 @@ struct Settings {
   [[nodiscard]] std::set<std::string> destinations_used() const;
 };
 
-/// "earliest", "end", or the time: the inverse of how `start` is written.
+/// "earliest", "end", "table", or the time: the inverse of how `start` is written.
 [[nodiscard]] std::string start_word(const StartAt& start);
 
 /// Where the machine keeps its configuration; a test has its own.

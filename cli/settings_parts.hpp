@@ -49,7 +49,7 @@ void read_init(const FlagValues& flags, InitSettings& out, Problems& problems);
 
 void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Problems& problems);
 
-/// earliest, end, or a time; nothing when it is none of these.
+/// earliest, end, table, or a time; nothing when it is none of these.
 [[nodiscard]] std::optional<StartAt> parse_start(const std::string& text, WallTime now);
 
 /// "KEY=VALUE" of a repeatable flag; a problem, and nothing, without the '='.

@@ -49,6 +49,7 @@ void read_until(const FlagValues& flags, WallTime now, RunSettings& out, Problem
 std::optional<StartAt> parse_start(const std::string& text, WallTime now) {
   if (text == "earliest") return StartAt{StartAt::Kind::earliest, {}};
   if (text == "end") return StartAt{StartAt::Kind::end, {}};
+  if (text == "table") return StartAt{StartAt::Kind::table, {}};
   const auto time = parse_time(text, now);
   if (!time) return std::nullopt;
   return StartAt{StartAt::Kind::time, *time};
@@ -62,6 +63,8 @@ std::string start_word(const StartAt& start) {
       return "earliest";
     case StartAt::Kind::end:
       return "end";
+    case StartAt::Kind::table:
+      return "table";
     case StartAt::Kind::time:
       return whole_second ? utc_seconds(start.time) : utc_milliseconds(start.time);
   }

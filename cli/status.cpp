@@ -252,7 +252,8 @@ std::map<PartitionId, Offset> next_offsets(const PipelineSettings& pipeline,
   if (!look.held || !look.committed) return next;
   // A partition that came after the group began is read whole.
   const bool from_first =
-      !look.committed->empty() || pipeline.start.value.kind == StartAt::Kind::earliest;
+      pipeline.start.value.kind == StartAt::Kind::earliest ||
+      (pipeline.start.value.kind != StartAt::Kind::table && !look.committed->empty());
   for (const auto& [partition, held] : *look.held) {
     const auto committed = look.committed->find(partition);
     if (committed != look.committed->end()) {

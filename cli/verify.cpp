@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "cli/kept_rejects.hpp"
 #include "cli/origin_columns.hpp"
 #include "cli/text.hpp"
 #include "core/clickhouse/catalog.hpp"
@@ -131,6 +133,25 @@ void judge_missing(const OffsetRanges& missing, const OffsetRanges& records,
   proof.gone = without(open, readable);
   proof.lost = common(open, records);
   proof.empty = count_of(open) - count_of(proof.gone) - count_of(proof.lost);
+}
+
+Result<std::map<PartitionId, OffsetRanges>> rejected_offsets(const PipelineSettings& pipeline,
+                                                             const Connections& connections) {
+  std::map<PartitionId, std::set<Offset>> offsets;
+  if (pipeline.reject.given()) {
+    const std::string& group =
+        pipeline.live_group.empty() ? pipeline.group.value : pipeline.live_group;
+    (void)TRY(read_kept_rejects(connections.cluster, pipeline.reject, {group, {}},
+                                [&](KeptReject&& kept) {
+                                  if (kept.record.topic != pipeline.topic.value) return;
+                                  offsets[kept.record.partition].insert(kept.record.offset);
+                                }));
+  }
+  std::map<PartitionId, OffsetRanges> out;
+  for (const auto& [partition, of_one] : offsets) {
+    for (const Offset offset : of_one) append(out[partition], {offset, offset.next()});
+  }
+  return out;
 }
 
 Result<std::vector<PartitionProof>> verify_pipeline(const PipelineSettings& pipeline,

@@ -52,6 +52,10 @@ struct PartitionProof {
                                                                   const Clock& clock,
                                                                   const std::stop_token& stop);
 
+/// Offsets of the pipeline's topic whose records are kept among its rejects.
+[[nodiscard]] Result<std::map<PartitionId, OffsetRanges>> rejected_offsets(
+    const PipelineSettings& pipeline, const Connections& connections);
+
 /// Splits what has no row by what Kafka holds: `records` are the offsets of those that should
 /// be a row. Pure.
 void judge_missing(const OffsetRanges& missing, const OffsetRanges& records,
@@ -59,7 +63,8 @@ void judge_missing(const OffsetRanges& missing, const OffsetRanges& records,
 
 /// {"partition":0,"first":0,"next":100,"rows":99,"lost":[[5,6]],"doubled":[],"gone":[],"rejected":0,
 ///  "empty":0,"all_named":true,"proven":false}; lists end after `ranges_max` ranges.
-[[nodiscard]] nlohmann::ordered_json proof_json(const PartitionProof& proof, size_t ranges_max_shown = 100);
+[[nodiscard]] nlohmann::ordered_json proof_json(const PartitionProof& proof,
+                                                size_t ranges_max_shown = 100);
 /// "orders[0] [0,100): 99 rows, each record once" or what is wrong, with the first ranges.
 [[nodiscard]] std::string proof_sentence(const std::string& topic, const PartitionProof& proof);
 

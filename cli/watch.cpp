@@ -34,6 +34,10 @@ Starts count_starts(std::span<const Observer::Assignment> partitions) {
   return starts;
 }
 
+std::string start_words(const StartAt& start) {
+  return start.kind == StartAt::Kind::table ? "behind the table's rows" : "at " + start_word(start);
+}
+
 }  // namespace
 
 std::string start_line(std::span<const Observer::Assignment> partitions, const StartAt& start) {
@@ -44,11 +48,11 @@ std::string start_line(std::span<const Observer::Assignment> partitions, const S
                        counted(starts.resumed, "partition"), grouped(starts.lag));
   }
   if (starts.resumed == 0) {
-    return fmt::format("starting at {} on {} (lag {}): the group has no offsets", start_word(start),
+    return fmt::format("starting {} on {} (lag {}): the group has no offsets", start_words(start),
                        counted(starts.fresh, "partition"), grouped(starts.lag));
   }
-  return fmt::format("resuming from committed offsets on {}, starting at {} on {} (lag {})",
-                     counted(starts.resumed, "partition"), start_word(start),
+  return fmt::format("resuming from committed offsets on {}, starting {} on {} (lag {})",
+                     counted(starts.resumed, "partition"), start_words(start),
                      counted(starts.fresh, "partition"), grouped(starts.lag));
 }
 

@@ -508,16 +508,7 @@ void Preflight::find_provenance() {
     provenance_ =
         (origin.topic.empty() ? "" : origin.topic + ", ") + origin.partition + ", " + origin.offset;
   }
-  const std::string& engine = table().engine;
-  for (const char* kind :
-       {"Replacing", "Collapsing", "Summing", "Aggregating", "Coalescing", "Graphite"}) {
-    if (engine.find(kind) != std::string::npos) hidden_by_ = engine + " merges rows away";
-  }
-  const auto words = words_of(table().engine_full);
-  const bool expires = std::any_of(words.begin(), words.end(), [](const SqlWord& word) {
-    return word.kind == SqlWord::Kind::name && word.text == "TTL";
-  });
-  if (expires) hidden_by_ = "its TTL removes rows";
+  hidden_by_ = hides_rows(table());
   report_.provenance = !provenance_.empty() && hidden_by_.empty();
 }
 
@@ -560,6 +551,19 @@ Error refusal_of(const std::vector<Requirement>& requirements, std::string_view 
           .slug = "exactly-once-refused",
           .message = fmt::format("pipeline {} cannot be exactly-once: {}", pipeline, reasons),
           .fix = fix};
+}
+
+std::string hides_rows(const Table& table) {
+  const auto words = words_of(table.engine_full);
+  const bool expires = std::any_of(words.begin(), words.end(), [](const SqlWord& word) {
+    return word.kind == SqlWord::Kind::name && word.text == "TTL";
+  });
+  if (expires) return "its TTL removes rows";
+  for (const char* kind :
+       {"Replacing", "Collapsing", "Summing", "Aggregating", "Coalescing", "Graphite"}) {
+    if (table.engine.find(kind) != std::string::npos) return table.engine + " merges rows away";
+  }
+  return {};
 }
 
 std::optional<std::string> table_setting(std::string_view engine_full, std::string_view name) {

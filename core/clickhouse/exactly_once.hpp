@@ -87,6 +87,10 @@ struct ExactlyOnceReport {
 [[nodiscard]] Error refusal_of(const std::vector<Requirement>& requirements,
                                std::string_view pipeline);
 
+/// Why rows that were inserted are not all there later: "its TTL removes rows"; empty when they
+/// are. Pure.
+[[nodiscard]] std::string hides_rows(const Table& table);
+
 /// The value that a table sets itself, from its ENGINE clause. Pure.
 [[nodiscard]] std::optional<std::string> table_setting(std::string_view engine_full,
                                                        std::string_view name);

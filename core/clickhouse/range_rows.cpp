@@ -34,6 +34,34 @@ std::string condition(const RangeRows& rows) {
   return topic + "(" + ranges + ")";
 }
 
+/// What another replica acknowledged may be missing in this one for a while.
+Result<void> catch_up(Server& server, const Table& table) {
+  if (!table.engine.starts_with("Replicated") && !table.engine.starts_with("Shared")) return {};
+  return server.command(
+      "SYSTEM SYNC REPLICA " + in_quotes(table.database, '`') + "." + in_quotes(table.name, '`') +
+          " LIGHTWEIGHT",
+      "bring the replica of " + shown_table(table.database, table.name) + " up to date");
+}
+
+template <class Number>
+Result<Number> number(std::string_view text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc{} && end == text.data() + text.size()) return value;
+  return Error{Errc::failed, "clickhouse-answer", "ClickHouse's answer about rows is no number",
+               "see what stands between sluice and the server"};
+}
+
+Result<std::vector<TsvRow>> ask(Server& server, const std::string& query, const RangeRows& rows,
+                                size_t columns) {
+  auto answer = TRY(
+      server.ask(query, "tell the rows of the topic in " + shown_table(rows.database, rows.table)));
+  for (const TsvRow& row : answer) {
+    if (row.size() != columns) return number<int64_t>("").error();
+  }
+  return answer;
+}
+
 }  // namespace
 
 OriginColumns origin_columns(const Table& table) {
@@ -57,17 +85,42 @@ Result<std::optional<uint64_t>> count_range_rows(Server& server, const Table& ta
                                                  const RangeRows& rows) {
   if (!TRY(table_has_rows(server, table))) return std::optional<uint64_t>(0);
   if (!rows.columns.known()) return std::optional<uint64_t>();
-  const auto found =
-      TRY(server.ask("SELECT count() FROM " + name_of(rows) + " WHERE " + condition(rows),
-                     "count the rows of the range in " + shown_table(rows.database, rows.table)));
-  uint64_t count = 0;
-  const std::string text = found.empty() || found.front().empty() ? "" : found.front().front();
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    return Error{Errc::failed, "clickhouse-answer", "ClickHouse's answer to a count is no number",
-                 "see what stands between sluice and the server"};
+  TRY(catch_up(server, table));
+  const auto found = TRY(
+      ask(server, "SELECT count() FROM " + name_of(rows) + " WHERE " + condition(rows), rows, 1));
+  return std::optional(TRY(number<uint64_t>(found.empty() ? "" : found.front().front())));
+}
+
+Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& options,
+                                                   const RangeRows& rows, const Clock& clock) {
+  CHECK(rows.columns.known());
+  Server server = TRY(open_server(options, rows.database, rows.table, clock));
+  TRY(catch_up(server, TRY(describe_table(server, rows.database, rows.table))));
+  std::string where;
+  if (!rows.columns.topic.empty()) {
+    const std::string topic = in_quotes(rows.columns.topic, '`');
+    const auto untold = TRY(
+        ask(server, "SELECT count() FROM " + name_of(rows) + " WHERE " + topic + " = ''", rows, 1));
+    if (untold.empty() || untold.front().front() != "0") {
+      return Error{Errc::config, "rows-without-provenance",
+                   "rows of " + shown_table(rows.database, rows.table) +
+                       " do not tell where they came from: they were there before its column " +
+                       shown_name(rows.columns.topic),
+                   "say where to start: --from TIME of the last row, or --from end"};
+    }
+    where = " WHERE " + topic + " = " + in_quotes(rows.topic, '\'');
   }
-  return std::optional(count);
+  std::map<PartitionId, Offset> ends;
+  const auto found = TRY(ask(server,
+                             fmt::format("SELECT {0}, max({1}) + 1 FROM {2}{3} GROUP BY {0}",
+                                         in_quotes(rows.columns.partition, '`'),
+                                         in_quotes(rows.columns.offset, '`'), name_of(rows), where),
+                             rows, 2));
+  for (const TsvRow& row : found) {
+    const auto partition = TRY(number<int32_t>(row[0]));
+    ends[PartitionId{partition}] = Offset{TRY(number<int64_t>(row[1]))};
+  }
+  return ends;
 }
 
 Result<void> delete_range_rows(const ServerOptions& options, const RangeRows& rows,

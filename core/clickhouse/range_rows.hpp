@@ -35,8 +35,8 @@ struct RangeRows {
   std::map<PartitionId, OffsetRange> offsets;
 };
 
-/// How many of them the table holds. Nothing where its columns cannot tell; 0 of an empty table is
-/// always known.
+/// How many of them the table holds; a replica catches up with the others first. Nothing where its
+/// columns cannot tell; 0 of an empty table is always known.
 [[nodiscard]] Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& server,
                                                                const RangeRows& rows,
                                                                const Clock& clock);
@@ -44,6 +44,13 @@ struct RangeRows {
 /// The same over a connection that is there.
 [[nodiscard]] Result<std::optional<uint64_t>> count_range_rows(Server& server, const Table& table,
                                                                const RangeRows& rows);
+
+/// Where the rows of each partition of the topic end: the greatest offset, and one. The columns
+/// must be known; `rows.offsets` plays no part. Errc::config when rows do not tell their topic. A
+/// replica catches up with the others first, or that is the error.
+[[nodiscard]] Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& server,
+                                                                 const RangeRows& rows,
+                                                                 const Clock& clock);
 
 /// Deletes them, and returns once no reader sees one any more. The columns must be known.
 [[nodiscard]] Result<void> delete_range_rows(const ServerOptions& server, const RangeRows& rows,

@@ -85,6 +85,7 @@ Result<void> Consumer::send_commit(std::span<const CommitRequest> requests,
     if (reason == RD_KAFKA_RESP_ERR_NO_ERROR) reason = code;
     if (is_unknown_topic(reason)) suspect_topic();
     const CommitVerdict verdict = commit_verdict(reason);
+    if (reason == RD_KAFKA_RESP_ERR__FATAL) return fatal_error(client_->get(), place());
     if (verdict == CommitVerdict::fatal) return commit_error(reason, place());
     outcome.result = verdict == CommitVerdict::ok       ? CommitResult::ok
                      : verdict == CommitVerdict::fenced ? CommitResult::fenced

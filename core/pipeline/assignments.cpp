@@ -42,10 +42,7 @@ Result<std::vector<Offset>> PipelineRun::assigned(
     }
     Start start{marks.first, {}};
     if (planned || options_.fixed.empty()) {
-      // `start` is for the partitions that were there when the group began: later ones are read
-      // whole.
-      const bool is_new = plan_.group_is_new && planned;
-      start = TRY(start_of(options_, ports_.source, partition, stands, marks, is_new));
+      start = TRY(start_of(options_, ports_.source, plan_, partition, stands, marks));
     }
     if (start.gap) pass_gap(*start.gap);
     // A hand-over is done once the offset it means is committed itself.

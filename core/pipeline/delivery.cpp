@@ -137,12 +137,16 @@ void Delivery::settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& o
   flight.whole->may_have_landed |= outcome.ambiguous;
   if (refused && !one_row) {
     if (!flight.whole->may_have_landed) outcomes.unsendable.push_back(block.partition);
-    outcome.error.code = Errc::rejected;
-    outcome.error.message +=
-        outcome.kind == Kind::refused
-            ? ": which row it is it does not say, and with exactly-once a batch may not be divided"
-            : ": with exactly-once a batch may not be divided";
-    outcome.error.fix = "make batches smaller (--batch-rows)";
+    if (outcome.kind == Kind::refused) {
+      outcome.error.code = Errc::rejected;
+      outcome.error.message +=
+          ": which row it is it does not say, and with exactly-once a batch may not be divided";
+    } else {
+      outcome.error.message += ": with exactly-once a batch that was announced may not be divided";
+    }
+    outcome.error.fix = flight.whole->may_have_landed
+                            ? "raise the limit that the message names, and run it again"
+                            : "make batches smaller (--batch-rows), and run it again";
     outcome.kind = Kind::failed;
   }
   if (outcome.kind != Kind::refused_row && !one_row) {

@@ -264,7 +264,12 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
   }
   const bool none = landed.ok() && *landed && **landed == 0;
   const bool some = landed.ok() && *landed && **landed < rows;
-  if (none || (!session.replay_unsure && (some || !landed.ok() || !*landed))) {
+  if (none) {
+    // Its token was never used, so it is remembered from now on.
+    session.open->at_ms = ports_.clock.wall().time_since_epoch().count();
+    session.replay_unsure = false;
+  }
+  if (!session.replay_unsure && (none || some || !landed.ok() || !*landed)) {
     return arm_replay(partition, session, std::move(batch));
   }
   if (landed.ok() && *landed && **landed >= rows) {

@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -20,7 +22,7 @@ namespace sluice {
 
 /// Where reading starts when the group has no offset.
 struct StartAt {
-  enum class Kind : uint8_t { earliest, end, time } kind = Kind::earliest;
+  enum class Kind : uint8_t { earliest, end, time, table } kind = Kind::earliest;
   WallTime time{};  ///< of `time`
   bool operator==(const StartAt&) const = default;
 };
@@ -67,6 +69,11 @@ struct TimeRange {
   bool operator==(const TimeRange&) const = default;
 };
 
+/// Where these partitions, of which the group has no offset, begin: right behind the rows that the
+/// table holds of them. An error when the table does not prove that nothing before is missing.
+using StartsOfTable =
+    std::function<Result<std::map<PartitionId, Offset>>(std::span<const PartitionId>)>;
+
 /// Everything one run of one pipeline is told. Built by cli/settings.
 struct PipelineOptions {
   std::string name;
@@ -74,6 +81,7 @@ struct PipelineOptions {
   std::string group;
   std::string run_id;
   StartAt start;
+  StartsOfTable starts_of_table;   ///< of StartAt::Kind::table
   bool start_is_explicit = false;  ///< --from was given: a table with rows is no reason to stop
   /// Joins the group also when there is nothing to read, which keeps its offsets from expiring.
   bool joins_always = false;

@@ -14,23 +14,26 @@ namespace {
 /// A committed offset must lie in what the broker holds: below its start records were deleted
 /// before they were read, beyond its end the topic is not the one the offset was committed for.
 Result<void> check_committed(const PipelineOptions& options, PartitionId partition,
-                             Offset committed, const Watermarks& held) {
+                             Offset committed, const Watermarks& held, bool of_table = false) {
+  const std::string stands =
+      of_table ? fmt::format("the rows of {} end before offset {}", options.topic, committed.value)
+               : fmt::format("group {} stands at offset {}", options.group, committed.value);
   if (committed < held.first) {
     return Error{
         Errc::data_loss, "offsets-lost",
         fmt::format(
-            "{}[{}]: group {} stands at offset {}, but the broker's first record is {}: the "
-            "records of [{}, {}) were deleted before they were read",
-            options.topic, partition.value, options.group, committed.value, held.first.value,
-            committed.value, held.first.value),
+            "{}[{}]: {}, but the broker's first record is {}: the records of [{}, {}) were deleted "
+            "before they were read",
+            options.topic, partition.value, stands, held.first.value, committed.value,
+            held.first.value),
         "raise the topic's retention; to go on without what is gone: --on-gap continue"};
   }
   if (committed > held.end) {
     return Error{
         Errc::data_loss, "offset-beyond-end",
-        fmt::format("{}[{}]: group {} stands at offset {}, but the partition ends at {}: the topic "
-                    "was truncated or created anew",
-                    options.topic, partition.value, options.group, committed.value, held.end.value),
+        fmt::format("{}[{}]: {}, but the partition ends at {}: the topic was truncated or created "
+                    "anew",
+                    options.topic, partition.value, stands, held.end.value),
         "find out what happened to the topic; to load all that it holds now: --on-gap continue"};
   }
   return {};
@@ -51,7 +54,8 @@ Result<void> check_first_start(const PipelineOptions& options, const Plan& plan,
                   "starting over would load everything again (offsets expire on the broker "
                   "when a group rests, after 7 days by default)",
                   options.group),
-      "say where to start: --from earliest, --from end, or --from TIME of the last row"};
+      "say where to start: --from table (behind the rows that it holds, if it proves that none is "
+      "missing), --from earliest, --from end, or --from TIME of the last row"};
 }
 
 /// What the group stands at, hand-overs resolved.
@@ -94,6 +98,38 @@ Result<void> plan_fixed(const PipelineOptions& options, PartitionId partition,
   return check_committed(options, partition, start, held);
 }
 
+Result<Start> start_behind(const PipelineOptions& options, PartitionId partition, Offset settled,
+                           const Watermarks& fresh, bool of_table = false) {
+  const Result<void> held = check_committed(options, partition, settled, fresh, of_table);
+  if (held.ok()) return Start{settled, {}};
+  if (options.on_gap == OnGap::stop) return held.error();
+  // After a truncation only the first record is sure to come before all that was not read.
+  Gap gap{.partition = partition, .lost = {}, .resumed = fresh.first};
+  if (settled < fresh.first) gap.lost = {settled, fresh.first};
+  return Start{fresh.first, gap};
+}
+
+/// What the table proves about the partitions that have no committed offset. Another member that
+/// starts at the same moment commits its start before it inserts, so the group is asked again after
+/// the table: whose offsets have come meanwhile stands there.
+Result<std::map<PartitionId, Offset>> ask_table(const PipelineOptions& options, Source& source,
+                                                std::span<const PartitionId> partitions,
+                                                const std::string& table_uuid, WallTime now,
+                                                std::map<PartitionId, Committed>& committed) {
+  std::vector<PartitionId> open;
+  for (const PartitionId partition : partitions) {
+    if (!committed.contains(partition)) open.push_back(partition);
+  }
+  if (open.empty()) return std::map<PartitionId, Offset>();
+  auto starts = options.starts_of_table(open);
+  committed = TRY(committed_of(source, partitions, table_uuid, now));
+  const bool all_committed = std::all_of(open.begin(), open.end(), [&](PartitionId partition) {
+    return committed.contains(partition);
+  });
+  if (all_committed) return std::map<PartitionId, Offset>();
+  return starts;
+}
+
 }  // namespace
 
 Result<std::optional<Committed>> standing(const Committed& committed, const std::string& table_uuid,
@@ -124,27 +160,24 @@ bool Plan::done(PartitionId partition, std::optional<Offset> committed) const {
   return plan.end <= plan.watermarks.first && !plan.beyond_end;
 }
 
-Result<Start> start_of(const PipelineOptions& options, Source& source, PartitionId partition,
-                       const std::optional<Committed>& committed, const Watermarks& fresh,
-                       bool group_is_new) {
-  if (committed) {
-    const Result<void> held = check_committed(options, partition, committed->offset, fresh);
-    if (held.ok()) return Start{committed->offset, {}};
-    if (options.on_gap == OnGap::stop) return held.error();
-    // After a truncation only the first record is sure to come before all that was not read.
-    Gap gap{.partition = partition, .lost = {}, .resumed = fresh.first};
-    if (committed->offset < fresh.first) gap.lost = {committed->offset, fresh.first};
-    return Start{fresh.first, gap};
-  }
+Result<Start> start_of(const PipelineOptions& options, Source& source, const Plan& plan,
+                       PartitionId partition, const std::optional<Committed>& committed,
+                       const Watermarks& fresh) {
+  if (committed) return start_behind(options, partition, committed->offset, fresh);
   if (const auto range = options.fixed.find(partition); range != options.fixed.end()) {
-    const Committed begin{range->second.first, {}};
-    if (range->second.empty()) return Start{begin.offset, {}};
-    return start_of(options, source, partition, begin, fresh, group_is_new);
+    if (range->second.empty()) return Start{range->second.first, {}};
+    return start_behind(options, partition, range->second.first, fresh);
   }
-  // A partition that is new in a known group is read whole: `start` speaks of the first start only.
-  if (!group_is_new) return Start{fresh.first, {}};
+  const auto planned = plan.partitions.find(partition);
+  // A partition that came later, or is new in a known group, is read whole.
+  if (planned == plan.partitions.end()) return Start{fresh.first, {}};
+  if (planned->second.proven) {
+    return start_behind(options, partition, *planned->second.proven, fresh, true);
+  }
+  if (!plan.group_is_new) return Start{fresh.first, {}};
   switch (options.start.kind) {
     case StartAt::Kind::earliest:
+    case StartAt::Kind::table:
       return Start{fresh.first, {}};
     case StartAt::Kind::end:
       return Start{fresh.end, {}};
@@ -164,7 +197,11 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
   const std::vector<PartitionId> partitions = TRY(partitions_of(options, source));
   auto committed = TRY(committed_of(source, partitions, table_uuid, now));
   bool table_has_rows = false;
-  if (committed.empty() && !options.start_is_explicit && options.fixed.empty()) {
+  const bool table_tells = options.start.kind == StartAt::Kind::table && options.fixed.empty();
+  std::map<PartitionId, Offset> proven;
+  if (table_tells) {
+    proven = TRY(ask_table(options, source, partitions, table_uuid, now, committed));
+  } else if (committed.empty() && !options.start_is_explicit && options.fixed.empty()) {
     // The group is asked again after the table: another member that starts at the same moment
     // commits its start before it inserts, so rows of its making come with its offsets.
     table_has_rows = TRY(sink.has_rows());
@@ -201,6 +238,8 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
       // An offset of a topic that is gone says nothing about the one that is there.
       entry.beyond_end = offset->second.offset > held->second.end;
       if (!entry.beyond_end) entry.committed = offset->second;
+    } else if (const auto start = proven.find(partition); start != proven.end()) {
+      entry.proven = start->second;
     }
     plan.partitions.emplace(partition, std::move(entry));
   }

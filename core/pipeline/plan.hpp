@@ -16,6 +16,8 @@ struct PartitionPlan {
   Offset end;                          ///< read up to here
   std::optional<Committed> committed;  ///< of the group, at the start of the run
   bool beyond_end = false;             ///< the group's offset was of a topic that is gone
+  /// Without a committed offset: the table holds everything before, and nothing from here on.
+  std::optional<Offset> proven;
 };
 
 /// What a run is going to do, decided from one look at the group and the broker before it joins.
@@ -38,7 +40,8 @@ inline constexpr Offset no_end{std::numeric_limits<int64_t>::max()};
                                                         WallTime now);
 
 /// Takes the end offsets and the group's offsets, and refuses what must be loud: a group without
-/// offsets whose table holds rows (Errc::config), offsets the broker no longer holds or never held
+/// offsets whose table holds rows (Errc::config; what the table itself proves is asked first, where
+/// that is the start), offsets the broker no longer holds or never held
 /// (Errc::data_loss, with the exact range; not with OnGap::go_on).
 [[nodiscard]] Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink,
                                      const std::string& table_uuid, WallTime now);
@@ -51,8 +54,8 @@ struct Start {
 /// Where to start a partition that has this committed offset, or none. `fresh` watermarks are those
 /// at assignment time. Errors as make_plan.
 [[nodiscard]] Result<Start> start_of(const PipelineOptions& options, Source& source,
-                                     PartitionId partition,
+                                     const Plan& plan, PartitionId partition,
                                      const std::optional<Committed>& committed,
-                                     const Watermarks& fresh, bool group_is_new);
+                                     const Watermarks& fresh);
 
 }  // namespace sluice

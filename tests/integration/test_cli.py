@@ -100,7 +100,7 @@ def test_list_of_kafka_properties(sluice):
     (["sync", "--max-duration", "5"], "--max-duration: '5' is not a duration"),
     (["sync", "--memory", "64M"], "--memory: '64M' is not a size"),
     (["sync", "--until", "soon"], "--until: 'soon' is neither start nor a time"),
-    (["sync", "--from", "latest"], "--from: expected earliest, end or a time"),
+    (["sync", "--from", "latest"], "--from: expected earliest, end, table or a time"),
     (["sync", "-o", "yaml"], "--output: 'yaml' is not a value of it"),
     (["sync", "--summary-file", "x.txt"], "no known ending"),
     (["sync", "-q", "-v"], "--quiet: excludes --verbose"),

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "tests/sim/protocol_witness.hpp"
 #include "tests/support/fakes.hpp"
 
 /// The real pipeline over a scripted topic, table and clock. Each seed makes another topic (good
@@ -27,7 +28,14 @@ namespace {
 struct Crash {};
 
 /// A bug put in on purpose: the oracle must find each.
-enum class Sabotage { none, sink_lies, commit_too_far, reject_not_kept, no_deduplication };
+enum class Sabotage {
+  none,
+  sink_lies,
+  commit_too_far,
+  reject_not_kept,
+  no_deduplication,
+  commit_unsent,
+};
 
 class World {
  public:
@@ -104,6 +112,12 @@ class World {
       run.sink.uuid = "6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001";
       run.sink.names_the_row = true;
       run.sink.names_a_wrong_row = false;
+      run.source.on_commit = [&](PartitionId partition, Offset offset, const std::string& record) {
+        // A commit that was acknowledged, and of which the group knows nothing.
+        if (sabotage_ == Sabotage::commit_unsent && chance(5)) return;
+        witness_.committed(partition, offset, record);
+      };
+      run.sink.on_submit = [&](const std::string& token) { witness_.sent(token); };
     }
     run.source.on_poll = [&] { live_on(run, misfortune); };
     try {
@@ -117,6 +131,7 @@ class World {
     } catch (const Crash&) {
       end_run(run);
     }
+    if (problem_.empty()) problem_ = witness_.violation();
     expect(run.observer.sums_held, "the counts add up at every turn");
     constexpr uint64_t one_block = 256 << 10;  // a block is cut once it is too much, not before
     expect(run.observer.buffer_bytes_max <= run.options.memory_max + one_block,
@@ -245,6 +260,7 @@ class World {
   std::mt19937_64 random_;
   Sabotage sabotage_;
   bool exactly_once_;
+  ProtocolWitness witness_;           ///< of exactly-once
   std::set<std::string> tokens_;      ///< that the table has seen
   std::vector<FakeSink::Late> late_;  ///< sent by processes that died since
   FakeTopic topic_;
@@ -299,6 +315,14 @@ TEST(SimulationOracle, FindsADuplicateWhenTheTableForgetsTokens) {
   int found = 0;
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     found += !World(seed, Sabotage::no_deduplication, true).live().empty();
+  }
+  EXPECT_GE(found, 10);
+}
+
+TEST(SimulationOracle, FindsAnInsertThatNoCommitAnnounces) {
+  int found = 0;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    found += World(seed, Sabotage::commit_unsent, true).live().starts_with("commit_");
   }
   EXPECT_GE(found, 10);
 }

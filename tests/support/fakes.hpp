@@ -81,6 +81,8 @@ class FakeSource final : public Source {
   bool commits_land_though_unknown = false;
   bool fetch_works = true;
   bool commits_too_far = false;  ///< a bug for the oracle to find
+  /// Told what the group takes.
+  std::function<void(PartitionId, Offset, const std::string& metadata)> on_commit;
 
   void rebalance(bool lost) { rebalance_ = lost ? Rebalance::lost : Rebalance::revoke; }
 
@@ -160,6 +162,7 @@ class FakeSource final : public Source {
       if (result == CommitResult::ok || lands) {
         const Offset offset{request.offset.value + (commits_too_far ? 1 : 0)};
         topic_.group[request.partition] = {offset, request.metadata};
+        if (on_commit) on_commit(request.partition, offset, request.metadata);
       }
       outcomes.push_back({request.partition, request.offset, result});
     }
@@ -273,11 +276,13 @@ class FakeSink final : public Sink {
     if (tokens != nullptr && !tokens->insert(token).second) return;
     for (const uint64_t number : rows) ++table_[number];
   }
+  std::function<void(const std::string& token)> on_submit;
   std::optional<uint64_t> rows_known;  ///< what provenance columns tell
   bool cancelled = false;
 
   bool has_room() const override { return waiting_.size() < room; }
   void submit(const Insert& insert) override {
+    if (on_submit) on_submit(insert.token);
     waiting_.push_back(&insert);
     clock_.advance(Milliseconds{1});
   }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What python3-confluent-kafka 1.7 cannot do, straight from librdkafka: commit metadata and
-DeleteRecords."""
+"""What python3-confluent-kafka 1.7 cannot do, straight from librdkafka: commit metadata,
+DeleteRecords and DeleteGroups."""
 
 import ctypes
 from collections import namedtuple
@@ -55,6 +55,15 @@ _event_error = _declare(_lib, "rd_kafka_event_error", c_int, c_void_p)
 _event_result = _declare(_lib, "rd_kafka_event_DeleteRecords_result", c_void_p, c_void_p)
 _event_destroy = _declare(_lib, "rd_kafka_event_destroy", None, c_void_p)
 _result_offsets = _declare(_lib, "rd_kafka_DeleteRecords_result_offsets", _List, c_void_p)
+_group_new = _declare(_lib, "rd_kafka_DeleteGroup_new", c_void_p, c_char_p)
+_group_destroy = _declare(_lib, "rd_kafka_DeleteGroup_destroy", None, c_void_p)
+_delete_groups = _declare(_lib, "rd_kafka_DeleteGroups", None, c_void_p, POINTER(c_void_p), c_size_t, c_void_p,
+                          c_void_p)
+_groups_result = _declare(_lib, "rd_kafka_event_DeleteGroups_result", c_void_p, c_void_p)
+_result_groups = _declare(_lib, "rd_kafka_DeleteGroups_result_groups", POINTER(c_void_p), c_void_p,
+                          POINTER(c_size_t))
+_group_error = _declare(_lib, "rd_kafka_group_result_error", c_void_p, c_void_p)
+_error_code = _declare(_lib, "rd_kafka_error_code", c_int, c_void_p)
 _malloc = _declare(_libc, "malloc", c_void_p, c_size_t)
 
 
@@ -148,3 +157,24 @@ def delete_records(settings, topic, before):
                 _event_destroy(event)
             _queue_destroy(queue)
             _deletion_destroy(deletion)
+
+
+def delete_group(settings, group):
+    with _Client(PRODUCER, settings) as client:
+        deletion = _group_new(group.encode())
+        queue = _queue_new(client)
+        event = None
+        try:
+            _delete_groups(client, (c_void_p * 1)(deletion), 1, None, queue)
+            event = _queue_poll(queue, TIMEOUT_MS)
+            if not event:
+                raise RuntimeError(f"deleting group {group} timed out")
+            _check(_event_error(event), f"deleting group {group}")
+            count = c_size_t()
+            error = _group_error(_result_groups(_groups_result(event), ctypes.byref(count))[0])
+            _check(_error_code(error) if error else 0, f"deleting group {group}")
+        finally:
+            if event:
+                _event_destroy(event)
+            _queue_destroy(queue)
+            _group_destroy(deletion)

@@ -471,6 +471,12 @@ class Kafka(Server):
 
         librdkafka.commit(self._client_settings(), group, topic, offsets)
 
+    def delete_group(self, group):
+        """Removes a (not running) group with its offsets."""
+        import librdkafka
+
+        librdkafka.delete_group(self._client_settings(), group)
+
     def groups(self):
         """{group name: confluent_kafka GroupMetadata with state and members}"""
         return {group.id: group for group in self.admin().list_groups(timeout=30)}

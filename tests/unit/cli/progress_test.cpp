@@ -131,6 +131,8 @@ TEST(StartLines, SayHowAPipelineStarts) {
   const std::vector<Observer::Assignment> fresh{assignment(0, 0, 7, false)};
   EXPECT_EQ(start_line(fresh, {}),
             "starting at earliest on 1 partition (lag 7): the group has no offsets");
+  EXPECT_EQ(start_line(fresh, {.kind = StartAt::Kind::table, .time = {}}),
+            "starting behind the table's rows on 1 partition (lag 7): the group has no offsets");
   const std::vector<Observer::Assignment> both{assignment(0, 10, 11, true),
                                                assignment(1, 0, 3, false)};
   EXPECT_EQ(

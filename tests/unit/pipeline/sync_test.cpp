@@ -108,6 +108,35 @@ TEST_F(Sync, SayingWhereToStartAnswersThatQuestion) {
   EXPECT_EQ(table.size(), 2u);
 }
 
+TEST_F(Sync, TheTableIsAskedWhereItsRowsEndUnlessTheGroupKnows) {
+  topic.produce(0, range(0, 5));
+  topic.produce(1, range(10, 5));
+  topic.group[PartitionId{1}] = {Offset{4}, ""};
+  TestRun run(topic, table);
+  run.sink.table_has_rows = true;
+  run.options.start.kind = StartAt::Kind::table;
+  std::vector<PartitionId> asked;
+  run.options.starts_of_table = [&](std::span<const PartitionId> partitions) {
+    asked.assign(partitions.begin(), partitions.end());
+    return Result<std::map<PartitionId, Offset>>{std::map{std::pair{PartitionId{0}, Offset{3}}}};
+  };
+  EXPECT_TRUE(run.go().caught_up);
+  EXPECT_EQ(asked, std::vector{PartitionId{0}});
+  EXPECT_EQ(table, (FakeTable{{3, 1}, {4, 1}, {14, 1}}));
+}
+
+TEST_F(Sync, WhatAnotherMemberCommitsWhileTheTableIsAskedCounts) {
+  topic.produce(0, range(0, 5));
+  TestRun run(topic, table);
+  run.options.start.kind = StartAt::Kind::table;
+  run.options.starts_of_table = [&](std::span<const PartitionId>) {
+    topic.group[PartitionId{0}] = {Offset{2}, ""};
+    return Result<std::map<PartitionId, Offset>>{Error{Errc::config, "hole", "its rows come", ""}};
+  };
+  EXPECT_TRUE(run.go().caught_up);
+  EXPECT_EQ(table.size(), 3u);
+}
+
 TEST_F(Sync, TheStartIsCommittedBeforeTheFirstRowIsSent) {
   topic.produce(0, range(0, 30));
   TestRun run(topic, table);
