@@ -95,7 +95,8 @@ Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& options,
                                                    const RangeRows& rows, const Clock& clock) {
   CHECK(rows.columns.known());
   Server server = TRY(open_server(options, rows.database, rows.table, clock));
-  TRY(catch_up(server, TRY(describe_table(server, rows.database, rows.table))));
+  const Table table = TRY(describe_table(server, rows.database, rows.table));
+  TRY(catch_up(server, table));
   std::string where;
   if (!rows.columns.topic.empty()) {
     const std::string topic = in_quotes(rows.columns.topic, '`');

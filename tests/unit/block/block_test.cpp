@@ -45,7 +45,8 @@ TEST(BlockSchema, LeavesOutWhatNoRecordMayFill) {
 }
 
 TEST(BlockSchema, SendsTextWhenAColumnCannotBeEncodedOrThereIsNone) {
-  const BlockSchema json(make_table({make_column("a", "UInt8"), make_column("b", "Array(Dynamic)")}));
+  const BlockSchema json(
+      make_table({make_column("a", "UInt8"), make_column("b", "Array(Dynamic)")}));
   EXPECT_EQ(json.format(), InsertFormat::json_each_row);
   std::vector<TableColumn> columns = {make_column("a", "UInt8")};
   columns[0].default_kind = DefaultKind::materialized;
@@ -112,6 +113,26 @@ TEST(Block, SlicesToWhatItWouldBeBuiltFromThoseRows) {
       add_row(slice, 40, Offset{40});
       add_row(rebuilt, 40, Offset{40});
       ASSERT_EQ(body_of(slice), body_of(rebuilt));
+    }
+  }
+}
+
+TEST(Block, WithoutARowIsWhatItWouldBeBuiltFromTheOthers) {
+  const BlockSchema schema(make_table(every_type()));
+  constexpr uint64_t rows = 17;
+  Block whole(schema);
+  for (uint64_t row = 0; row < rows; ++row) add_row(whole, row, Offset{static_cast<int64_t>(row)});
+  for (uint64_t gone = 0; gone < rows; ++gone) {
+    Block rebuilt(schema);
+    for (uint64_t row = 0; row < rows; ++row) {
+      if (row != gone) add_row(rebuilt, row, Offset{static_cast<int64_t>(row)});
+    }
+    Block rest = whole.slice(0, gone);
+    rest.append_rows(whole, gone + 1, rows - gone - 1);
+    ASSERT_EQ(rest.bytes(), rebuilt.bytes());
+    ASSERT_EQ(body_of(rest), body_of(rebuilt)) << gone;
+    for (uint64_t row = 0; row + 1 < rows; ++row) {
+      ASSERT_EQ(rest.offset_of(row), rebuilt.offset_of(row));
     }
   }
 }
