@@ -81,7 +81,7 @@ constexpr auto keys_table = std::to_array<ConfigKey>({
     {pipeline, "group", Type::text, "\"sluice-{pipeline}\"", "sluice-{pipeline}",
      "consumer group that keeps the progress; {pipeline} and {topic} stand for their names"},
     {pipeline, "start", Type::text, "\"earliest\"", "earliest",
-     "where a group without offsets begins: earliest, end, a time, or table: behind its rows"},
+     "where a group without offsets begins: earliest, end, table or a time"},
     {pipeline, "format", Type::word, "json | raw", "json",
      "what values are; raw: the whole value goes into the table's one String column"},
     {pipeline, "on_error", Type::word, "stop | reject", "stop",

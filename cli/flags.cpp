@@ -40,8 +40,7 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"range", 0, "RANGE", "@TIME:TIME, @-24h:end, OFFSET:OFFSET or start:end, the end not in it",
      for_backfill, range},
     {"from", 0, "WHERE",
-     "start of a group without offsets: earliest, end, a time, or table (behind the rows that it "
-     "proves to hold); backfill: of the range",
+     "start of a group without offsets: earliest, end, table or a time; backfill: of the range",
      for_runs, range},
     {"to", 0, "WHERE", "end of the range: end or a time", for_backfill, range},
     {"partitions", 0, "LIST", "only these, like 0,3-5", for_backfill, range},
