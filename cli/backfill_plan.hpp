@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/settings.hpp"
+#include "core/deliver/commit_record.hpp"
 #include "core/kafka/groups.hpp"
 #include "core/pipeline/ports.hpp"
 
@@ -30,7 +31,8 @@ struct BackfillPlan {
   std::string group;
   std::vector<BackfillRow> rows;
   uint64_t bytes_estimate = 0;
-  std::string timestamp_type;  ///< CreateTime, LogAppendTime; empty: not known
+  std::map<PartitionId, Witness> witnesses;  ///< at most one: see core/pipeline/witness.hpp
+  std::string timestamp_type;                ///< CreateTime, LogAppendTime; empty: not known
 
   [[nodiscard]] uint64_t records() const {
     uint64_t sum = 0;
@@ -43,6 +45,15 @@ struct BackfillPlan {
   [[nodiscard]] std::map<PartitionId, OffsetRange> fixed() const {
     std::map<PartitionId, OffsetRange> out;
     for (const BackfillRow& row : rows) out.emplace(row.partition, row.range);
+    return out;
+  }
+  /// Ranges of one record each, which the plan has fetched already.
+  [[nodiscard]] std::map<PartitionId, OffsetRange> first_records() const {
+    std::map<PartitionId, OffsetRange> out;
+    for (const BackfillRow& row : rows) {
+      if (row.range.empty()) continue;
+      out.emplace(row.partition, OffsetRange{row.range.first, row.range.first.next()});
+    }
     return out;
   }
   /// Partitions that may no longer hold the start of the range.

@@ -23,6 +23,7 @@
 #include "core/clickhouse/range_rows.hpp"
 #include "core/deliver/commit_record.hpp"
 #include "core/kafka/groups.hpp"
+#include "core/pipeline/witness.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -35,6 +36,7 @@ constexpr Milliseconds look_timeout{20'000};
 struct Begun {
   std::map<PartitionId, OffsetRange> fixed;
   std::map<PartitionId, Offset> committed;
+  std::map<PartitionId, Witness> witnesses;
   std::string asked;
   bool active = false;  ///< its group has members
 
@@ -93,6 +95,7 @@ Result<std::optional<Begun>> look_up(kafka::GroupAdmin& groups, const std::strin
     if (!record.fixed) continue;
     out.fixed.emplace(partition, *record.fixed);
     out.committed.emplace(partition, committed.offset);
+    if (record.witness) out.witnesses.emplace(partition, *record.witness);
     out.asked = record.asked;
   }
   if (out.fixed.empty()) return std::optional<Begun>();
@@ -147,14 +150,13 @@ class Backfill {
 
   Result<int> start(kafka::GroupAdmin& groups) {
     {
-      auto source =
-          TRY(kafka::open_source(configuration_->connections.cluster,
-                                 {.topic = pipeline_.topic.value, .group = pipeline_.live_group}));
+      auto source = TRY(open_source());
       const std::string id = std::move(plan_.id);
       const std::string group = std::move(plan_.group);
       plan_ = TRY(make_backfill_plan(*source, groups, pipeline_, asked_));
       plan_.id = id;
       plan_.group = group;
+      if (!asked_.dry_run) plan_.witnesses = TRY(take_witness(*source, plan_.first_records()));
       source->close(Milliseconds{1000});
     }
     if (asked_.dry_run) return show_plan();
@@ -178,7 +180,30 @@ class Backfill {
                      grouped(begun.done()), counted(begun.records(), "record"),
                      begun.active ? ", shared with a process that is at it" : ""));
     if (asked_.dry_run) return exit_code::ok;
+    TRY(check_topic(begun));
     return go(begun.fixed);
+  }
+
+  Result<std::unique_ptr<Source>> open_source() const {
+    return kafka::open_source(configuration_->connections.cluster,
+                              {.topic = pipeline_.topic.value, .group = pipeline_.live_group});
+  }
+
+  /// Offsets of another topic of the same name mean other records.
+  Result<void> check_topic(const Begun& begun) const {
+    if (begun.witnesses.empty()) return {};
+    auto source = TRY(open_source());
+    bool other = false;
+    for (const auto& [partition, witness] : begun.witnesses) {
+      other = other || TRY(contradicted(*source, partition, witness));
+    }
+    source->close(Milliseconds{1000});
+    if (!other) return {};
+    return Error{Errc::data_loss, "range-topic-changed",
+                 fmt::format("topic {} was deleted and made anew, or truncated, since backfill {} "
+                             "began: the rest of its range are other records",
+                             pipeline_.topic.value, plan_.id),
+                 "look at what was loaded; to load the range of the topic that is there: --again"};
   }
 
   Result<int> already_done(const Begun& begun) {
@@ -267,6 +292,9 @@ class Backfill {
       record.range = {row.range.first, row.range.first};
       record.fixed = row.range;
       record.asked = asked_.range->text;
+      if (const auto at = plan_.witnesses.find(row.partition); at != plan_.witnesses.end()) {
+        record.witness = at->second;
+      }
       starts.emplace(row.partition, Committed{row.range.first, record.encode()});
     }
     const Result<void> set =

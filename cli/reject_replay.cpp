@@ -275,8 +275,8 @@ Result<void> ReplayFile::poll(Milliseconds wait) {
     assigned_ = true;
     const std::array<PartitionId, 1> partitions{only_partition};
     const std::array<std::optional<Committed>, 1> nothing{};
-    const auto starts = TRY(listener_->assigned(partitions, nothing, Epoch{1}));
-    next_ = static_cast<size_t>(starts.front().value);
+    const auto to_read = TRY(listener_->assigned(partitions, nothing, Epoch{1}));
+    next_ = static_cast<size_t>(to_read.front().first.value);
     return {};
   }
   std::this_thread::sleep_for(wait);

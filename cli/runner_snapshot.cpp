@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Runner that loads everything a topic holds: mode = "full".
+#include <set>
 #include <utility>
 
 #include "cli/check_exactly_once.hpp"
@@ -18,9 +19,11 @@ PipelineReport failed(PipelineReport report, Error error) {
 
 /// Whether the same command can end what this run began.
 bool goes_on_later(const PipelineReport& report) {
+  // After these what was loaded is of no use to anybody.
+  static const std::set<std::string> in_vain{"snapshot-target-changed", "snapshot-topic-changed",
+                                             "snapshot-taken-over"};
   return !report.error || report.error->code == Errc::cancelled ||
-         (report.error->code == Errc::unavailable &&
-          report.error->slug != "snapshot-target-changed");
+         (report.error->code == Errc::unavailable && !in_vain.contains(report.error->slug));
 }
 
 /// The pipeline as a run over exactly these offsets, in a group of its own.
@@ -77,6 +80,7 @@ PipelineReport Runner::replace_table(Job& job, FullPorts& ports, PipelineReport 
     if (finished.ok()) return report;
     report = failed(std::move(report), std::move(finished).error());
   }
+  if (report.error) report.error = snapshot.explain(std::move(*report.error));
   snapshot.give_up(goes_on_later(report) && begun->exactly_once);
   return report;
 }

@@ -199,6 +199,8 @@ constexpr std::array table{
            "a setting or a materialized view does not go together with deduplication: see the "
            "server's message"),
     row(349, "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN"),
+    config(359, "TABLE_SIZE_EXCEEDS_MAX_DROP_SIZE_LIMIT", "table-too-large-to-drop",
+           "drop it by hand with SETTINGS max_table_size_to_drop = 0, or raise the server's limit"),
     overloaded(364, "RECEIVED_ERROR_TOO_MANY_REQUESTS"),
     waits(369, "ALL_REPLICAS_ARE_STALE", keeper, keeper_fix),
     ErrorCode{372, "SESSION_NOT_FOUND", AttemptClass::fatal, false, Errc::internal, query,

@@ -69,7 +69,13 @@ class HttpSnapshotTables final : public SnapshotTables {
   }
   /// Every statement waits until what it did is seen by the next one.
   Result<void> run(const std::string& statement, const std::string& what, bool once = false) {
-    return server_.command(statement, what, once);
+    Result<void> done = server_.command(statement, what, once);
+    if (done.ok() || done.error().code != Errc::no_permission) return done;
+    Error error = std::move(done).error();
+    error.fix = "GRANT SELECT, INSERT, ALTER, CREATE TABLE, DROP TABLE ON " +
+                in_quotes(options_.database, '`') +
+                ".* to the user, and TABLE ENGINE ON * where the server asks for it";
+    return error;
   }
 
   Server server_;
@@ -294,8 +300,14 @@ Result<bool> HttpSnapshotTables::same_columns(const std::string& name) {
 }
 
 Result<void> HttpSnapshotTables::exchange(const std::string& name) {
-  return run("EXCHANGE TABLES " + quoted(options_.table) + " AND " + quoted(name) + on_cluster(),
-             "swap " + shown(options_.table) + " and " + shown(name), true);
+  Result<void> swapped =
+      run("EXCHANGE TABLES " + quoted(options_.table) + " AND " + quoted(name) + on_cluster(),
+          "swap " + shown(options_.table) + " and " + shown(name), true);
+  if (swapped.ok() || options_.cluster.empty()) return swapped;
+  Error error = std::move(swapped).error();
+  // What one server refuses others may do; rights are looked at before any is asked.
+  if (error.code != Errc::no_permission) error.code = Errc::unavailable;
+  return error;
 }
 
 Result<void> HttpSnapshotTables::set_comment(const std::string& name, const std::string& comment) {

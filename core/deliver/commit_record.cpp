@@ -57,6 +57,14 @@ std::optional<OffsetRange> parse_range(std::string_view text) {
   return OffsetRange{*first, *next};
 }
 
+std::optional<Witness> parse_witness(std::string_view text) {
+  const auto offset = parse_offset(take_field(text, ','));
+  const auto timestamp = parse<int64_t>(take_field(text, ','));
+  const auto crc = parse<uint32_t>(text, 16);
+  if (!offset || !timestamp || !crc) return std::nullopt;
+  return Witness{*offset, *timestamp, *crc};
+}
+
 std::optional<Handover> parse_handover(std::string_view text) {
   Handover out;
   out.table_uuid = take_field(text, ',');
@@ -108,6 +116,8 @@ bool read_field(std::string_view field, CommitRecord& out) {
     case 'w':
       out.asked = value;
       return true;
+    case 'r':
+      return take(parse_witness(value), out.witness);
     case 'h':
       return take(parse_handover(value), out.handover);
     case 'i':
@@ -126,6 +136,10 @@ std::string CommitRecord::encode() const {
   if (sequence > 0) text += fmt::format("|s={}", sequence);
   if (fixed) text += fmt::format("|e={},{}", fixed->first.value, fixed->next.value);
   if (!asked.empty()) text += "|w=" + plain(asked, asked_max);
+  if (witness) {
+    text += fmt::format("|r={},{},{:08x}", witness->offset.value, witness->timestamp_ms,
+                        witness->crc);
+  }
   if (handover) {
     text += fmt::format("|h={},{},{},{}", handover->table_uuid, handover->next.value,
                         handover->at_ms, handover->group_was_new ? 1 : 0);

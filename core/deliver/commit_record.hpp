@@ -34,6 +34,15 @@ struct Intent {
   bool operator==(const Intent&) const = default;
 };
 
+/// One record of a partition as it was when a run over a fixed range began: a topic that was deleted
+/// and made anew holds another one at its offset.
+struct Witness {
+  Offset offset;
+  int64_t timestamp_ms = 0;
+  uint32_t crc = 0;  ///< CRC-32C over key and value
+  bool operator==(const Witness&) const = default;
+};
+
 /// What sluice writes beside an offset into the consumer group: who committed it and for what.
 ///
 ///   record  := "slu1|" state "|" run "|" first "|" next { "|" field } "|" crc
@@ -45,6 +54,7 @@ struct Intent {
 ///            | "s=" number of this commit in the partition's life, growing by one
 ///            | "e=" begin "," end     a run over a fixed range, as it was fixed at its start
 ///            | "w=" text              the range as it was asked for
+///            | "r=" offset "," unix ms "," crc                                  Witness
 ///            | "h=" uuid "," offset "," unix ms "," 0 or 1                      Handover
 ///            | "i=" next "," nonce "," records "," crc "," uuid "," ms { "," excluded offset }
 ///   crc     := 8 hex digits, CRC-32C of everything before the last "|"
@@ -70,6 +80,7 @@ struct CommitRecord {
   uint64_t sequence = 0;
   std::optional<OffsetRange> fixed;  ///< of a run over a fixed range
   std::string asked;                 ///< the range as it was asked for; "|" and controls become "?"
+  std::optional<Witness> witness;  ///< of a run over a fixed range, in one of its partitions
   std::optional<Handover> handover;
   std::optional<Intent> intent;
 

@@ -189,6 +189,7 @@ Result<void> Consumer::poll(Milliseconds wait) {
   poke_stalled();
   client_->serve(wait);
   last_poll_ = now();
+  stop_at_ends();
   if (client_->failure()) return *client_->failure();
   TRY(check_reachable());
   return check_topic();

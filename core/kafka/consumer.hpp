@@ -3,6 +3,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,10 +64,13 @@ class Consumer final : public Source {
   struct Assigned {
     Epoch epoch = 0;
     QueueHandle queue;
-    Offset next;              ///< everything below was delivered or is none of ours
-    bool at_end = false;      ///< the last thing read was the end
-    bool read_short = false;  ///< the last read found less than it asked for
-    bool broken = false;      ///< records may have been skipped: never read on
+    Offset next;                     ///< everything below was delivered or is none of ours
+    Offset end = no_end;             ///< nothing from there on is wanted
+    bool fetched = false;            ///< up to the end: librdkafka fetches no more of it
+    std::deque<MessageHandle> rest;  ///< taken out of the queue before fetching ended
+    bool at_end = false;             ///< the last thing read was the end
+    bool read_short = false;         ///< the last read found less than it asked for
+    bool broken = false;             ///< records may have been skipped: never read on
     uint64_t bytes_since_end = 0;
     uint64_t records_since_end = 0;
     TimePoint last_read;
@@ -86,13 +90,16 @@ class Consumer final : public Source {
   void on_rebalance(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions);
   void on_message(const rd_kafka_message_t& message);
   void take_partitions(const rd_kafka_topic_partition_list_t& partitions);
-  Result<PartitionList> starting_offsets(std::span<const PartitionId> partitions);
+  Result<void> prepare(std::span<const PartitionId> partitions);
+  Result<void> assign(std::span<const PartitionId> partitions);
   Result<void> open_queue(PartitionId partition, Offset start, Assigned& assigned);
   void give_partitions(bool lost);
   void drop_assignment();
   [[nodiscard]] std::string member_id() const;
 
   // reading.cpp: records
+  void stop_at_ends();
+  bool take_rest(Assigned& assigned);
   Result<bool> take(Assigned& assigned, const rd_kafka_message_t& message,
                     RecordListener& listener);
   Result<void> take_error(Assigned& assigned, const rd_kafka_message_t& message,
@@ -124,7 +131,8 @@ class Consumer final : public Source {
   Epoch epoch_ = 0;
   std::string member_;  ///< who we were when partitions were assigned
   std::map<PartitionId, Assigned> assignment_;
-  std::vector<rd_kafka_message_t*> messages_;  ///< reused by read()
+  std::vector<rd_kafka_message_t*> messages_;  ///< reused by each call
+  TimePoint last_look_at_ends_;
 
   uint64_t queue_bytes_max_ = 0;
   uint64_t queue_bytes_per_partition_ = 0;

@@ -62,18 +62,15 @@ void Consumer::take_partitions(const rd_kafka_topic_partition_list_t& partitions
   std::vector<PartitionId> ids;
   for (int i = 0; i < partitions.cnt; ++i) ids.push_back({partitions.elems[i].partition});
 
-  auto offsets = starting_offsets(ids);
-  if (!offsets) {
-    client_->fail(std::move(offsets).error());
-    rd_kafka_assign(client_->get(), nullptr);
-    return;
-  }
-  const rd_kafka_resp_err_t code = rd_kafka_assign(client_->get(), offsets.value().get());
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) client_->fail(cannot_assign(place(), reason_of(code)));
+  Result<void> taken = prepare(ids);
+  if (taken.ok()) taken = assign(ids);
+  if (taken.ok()) return;
+  client_->fail(std::move(taken).error());
+  rd_kafka_assign(client_->get(), nullptr);
 }
 
 // Asks the group and the listener where to start, and cuts each partition's queue off the main one.
-Result<PartitionList> Consumer::starting_offsets(std::span<const PartitionId> partitions) {
+Result<void> Consumer::prepare(std::span<const PartitionId> partitions) {
   ++epoch_;
   member_ = member_id();
   const Milliseconds limit = std::min(lookup_limit(), poll_interval_max_ / 2);
@@ -83,15 +80,30 @@ Result<PartitionList> Consumer::starting_offsets(std::span<const PartitionId> pa
     const auto at = found.find(partitions[i]);
     if (at != found.end()) committed[i] = at->second;
   }
-  const std::vector<Offset> starts = TRY(listener_->assigned(partitions, committed, epoch_));
-  CHECK(starts.size() == partitions.size());
-
-  PartitionList list = partition_list(options_.topic, partitions, RD_KAFKA_OFFSET_INVALID);
+  const std::vector<OffsetRange> to_read = TRY(listener_->assigned(partitions, committed, epoch_));
+  CHECK(to_read.size() == partitions.size());
   for (size_t i = 0; i < partitions.size(); ++i) {
-    list->elems[i].offset = starts[i].value;
-    TRY(open_queue(partitions[i], starts[i], assignment_[partitions[i]]));
+    Assigned& assigned = assignment_[partitions[i]];
+    assigned.end = to_read[i].next;
+    TRY(open_queue(partitions[i], to_read[i].first, assigned));
   }
-  return list;
+  return {};
+}
+
+// A partition of which nothing is wanted stays out: librdkafka would fill its queue.
+Result<void> Consumer::assign(std::span<const PartitionId> partitions) {
+  const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const PartitionId partition : partitions) {
+    const Assigned& assigned = assignment_.at(partition);
+    if (assigned.fetched) continue;
+    rd_kafka_topic_partition_list_add(list.get(), options_.topic.c_str(), partition.value)->offset =
+        assigned.next.value;
+  }
+  // Paused is what an earlier assignment had read to its end; it stays so until told otherwise.
+  rd_kafka_resume_partitions(client_->get(), list.get());
+  const rd_kafka_resp_err_t code = rd_kafka_assign(client_->get(), list.get());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return cannot_assign(place(), reason_of(code));
+  return {};
 }
 
 // Cuts the partition's queue off the main one, and empties it.
@@ -99,6 +111,8 @@ Result<void> Consumer::open_queue(PartitionId partition, Offset start, Assigned&
   CHECK(start.value >= 0);
   assigned.epoch = epoch_;
   assigned.next = start;
+  assigned.fetched = start >= assigned.end;
+  assigned.rest.clear();
   assigned.at_end = false;
   assigned.last_read = now();
   assigned.empty_since.reset();
@@ -117,15 +131,8 @@ Result<void> Consumer::seek(const std::map<PartitionId, Offset>& positions) {
   std::vector<PartitionId> ids;
   for (const auto& [partition, offset] : positions) ids.push_back(partition);
   rd_kafka_assign(client_->get(), nullptr);
-  const PartitionList list = partition_list(options_.topic, ids, RD_KAFKA_OFFSET_INVALID);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    const Offset start = positions.at(ids[i]);
-    list->elems[i].offset = start.value;
-    TRY(open_queue(ids[i], start, assignment_.at(ids[i])));
-  }
-  const rd_kafka_resp_err_t code = rd_kafka_assign(client_->get(), list.get());
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return cannot_assign(place(), reason_of(code));
-  return {};
+  for (const PartitionId id : ids) TRY(open_queue(id, positions.at(id), assignment_.at(id)));
+  return assign(ids);
 }
 
 std::optional<Watermarks> Consumer::held(PartitionId partition) const {

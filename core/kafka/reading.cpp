@@ -50,9 +50,15 @@ Result<size_t> Consumer::read(PartitionId partition, size_t records_max, RecordL
   if (closed_ || at == assignment_.end()) return size_t{0};
   Assigned& assigned = at->second;
   if (assigned.broken) return *client_->failure();
-  messages_.resize(read_batch_max);
+  stop_at_ends();
   size_t records = 0;
-  while (records < records_max) {
+  while (records < records_max && !assigned.rest.empty()) {
+    const MessageHandle message = std::move(assigned.rest.front());
+    assigned.rest.pop_front();
+    if (TRY(take(assigned, *message, listener))) ++records;
+  }
+  messages_.resize(read_batch_max);
+  while (records < records_max && !assigned.fetched) {
     const size_t wanted = std::min(read_batch_max, records_max - records);
     const ssize_t got =
         rd_kafka_consume_batch_queue(assigned.queue.get(), 0, messages_.data(), wanted);
@@ -175,6 +181,48 @@ void Consumer::note_read(Assigned& assigned, size_t wanted, size_t got) {
   }
 }
 
+// librdkafka fetches ahead as long as a queue has room, and pausing empties the queue: so what is
+// wanted is taken out of it first.
+void Consumer::stop_at_ends() {
+  constexpr Milliseconds interval{1};
+  const TimePoint time = now();
+  if (time - last_look_at_ends_ < interval) return;
+  last_look_at_ends_ = time;
+  const PartitionList list(rd_kafka_topic_partition_list_new(1));
+  for (auto& [partition, assigned] : assignment_) {
+    if (assigned.fetched || assigned.end == no_end || !take_rest(assigned)) continue;
+    assigned.fetched = true;
+    rd_kafka_topic_partition_list_add(list.get(), options_.topic.c_str(), partition.value);
+  }
+  if (list->cnt > 0) rd_kafka_pause_partitions(client_->get(), list.get());
+}
+
+// Whether all up to the partition's end was fetched; if so it is out of the queue.
+bool Consumer::take_rest(Assigned& assigned) {
+  const auto behind = [](const rd_kafka_message_t& message) {
+    if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) return Offset{message.offset + 1};
+    return Offset{message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? message.offset : 0};
+  };
+  Offset taken = assigned.next;
+  for (const MessageHandle& message : assigned.rest) taken = std::max(taken, behind(*message));
+  // Offsets may have gaps: then the queue holds more of them than it has messages, and the end is
+  // seen only when it is read.
+  const auto queued = static_cast<int64_t>(rd_kafka_queue_length(assigned.queue.get()));
+  messages_.resize(read_batch_max);
+  while (taken < assigned.end && taken.value + queued >= assigned.end.value) {
+    const ssize_t got =
+        rd_kafka_consume_batch_queue(assigned.queue.get(), 0, messages_.data(), messages_.size());
+    for (ssize_t i = 0; i < got; ++i) {
+      MessageHandle message(messages_[static_cast<size_t>(i)]);
+      if (taken >= assigned.end) continue;
+      taken = std::max(taken, behind(*message));
+      assigned.rest.push_back(std::move(message));
+    }
+    if (got < static_cast<ssize_t>(messages_.size())) break;
+  }
+  return taken >= assigned.end;
+}
+
 // librdkafka before 2.2 rests for up to a second when a partition's queue is full and does not see
 // that it was emptied; any request to that broker makes its thread look again (hot-path.md 2).
 void Consumer::poke_stalled() {
@@ -189,7 +237,7 @@ void Consumer::poke_stalled() {
     const bool was_full = assigned.bytes_since_end >= queue_bytes_per_partition_ / 2 ||
                           assigned.records_since_end >= queue_messages_per_partition_ / 2;
     const bool is_read = time - assigned.last_read < 10 * interval;
-    if (is_read && assigned.read_short && !assigned.at_end && was_full) {
+    if (is_read && assigned.read_short && !assigned.at_end && !assigned.fetched && was_full) {
       stalled.push_back(partition);
     }
   }

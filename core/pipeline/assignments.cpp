@@ -16,11 +16,17 @@ constexpr Milliseconds revoke_drain_max{10'000};
 
 }  // namespace
 
-Result<std::vector<Offset>> PipelineRun::assigned(
+Result<std::vector<OffsetRange>> PipelineRun::assigned(
     std::span<const PartitionId> partitions, std::span<const std::optional<Committed>> committed,
     Epoch epoch) {
   const auto fresh = TRY(ports_.source.watermarks(partitions));
-  std::vector<Offset> starts;
+  std::vector<Committed> known;
+  for (const auto& one : committed) {
+    if (one) known.push_back(*one);
+  }
+  const std::string uuid = TRY(uuid_now(known, schema_->table().uuid, ports_.sink));
+  if (exact() && uuid != schema_->table().uuid) return table_replaced();
+  std::vector<OffsetRange> to_read;
   std::vector<Observer::Assignment> told;
   for (size_t i = 0; i < partitions.size(); ++i) {
     const PartitionId partition = partitions[i];
@@ -35,7 +41,7 @@ Result<std::vector<Offset>> PipelineRun::assigned(
     const Watermarks marks = held != fresh.end() ? held->second : Watermarks{};
     std::optional<Committed> stands;
     if (committed[i]) {
-      stands = TRY(standing(*committed[i], schema_->table().uuid, ports_.clock.wall()));
+      stands = TRY(standing(*committed[i], uuid, ports_.clock.wall()));
     } else if (const auto range = ranges_.find(partition); range != ranges_.end()) {
       // It was ours before, and nothing could be committed since.
       stands = Committed{range->second.next, {}};
@@ -50,7 +56,9 @@ Result<std::vector<Offset>> PipelineRun::assigned(
     const bool intents = exact() && as_committed;
     Session session = take_over(partition, as_committed ? stands : std::nullopt, start, epoch);
     if (intents) TRY(take_intent(partition, *stands, session, marks));
-    starts.push_back(session.start);
+    const Offset replayed = session.replay ? session.replay->next : session.end;
+    to_read.push_back({session.start, std::max(session.end, replayed)});
+    looked_up_[partition] = marks;
     told.push_back({.partition = partition,
                     .start = session.start,
                     .from_committed = stands.has_value(),
@@ -60,7 +68,7 @@ Result<std::vector<Offset>> PipelineRun::assigned(
   }
   assigned_once_ = true;
   ports_.observer.assigned(told);
-  return starts;
+  return to_read;
 }
 
 Session PipelineRun::take_over(PartitionId partition, const std::optional<Committed>& committed,
@@ -83,6 +91,7 @@ Session PipelineRun::take_over(PartitionId partition, const std::optional<Commit
   group_committed_[partition] = committed->offset;
   const CommitRecord record = CommitRecord::decode(committed->metadata);
   session.inserted_at_ms = record.inserted_at_ms;
+  if (session.fixed) session.witness = record.witness;
   session.sequence = record.sequence;
   if (exact()) return session;  // take_intent() looks at the record
   const bool damaged = record.kind == CommitRecord::Kind::damaged;

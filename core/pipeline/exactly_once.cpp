@@ -40,6 +40,7 @@ std::string PipelineRun::record_of(const Session& session, Offset offset,
   record.sequence = exact() ? session.sequence + 1 : 0;
   record.fixed = session.fixed;
   if (session.fixed) record.asked = options_.asked;
+  record.witness = session.witness;
   record.intent = intent;
   return record.encode();
 }

@@ -75,6 +75,7 @@ Result<FixedLoad> LoadGroups::find(const std::string& id) {
     if (!record.fixed) continue;
     out.fixed.emplace(partition, *record.fixed);
     out.committed.emplace(partition, committed.offset);
+    if (record.witness) out.witnesses.emplace(partition, *record.witness);
     out.asked = record.asked;
   }
   return out;
@@ -82,7 +83,8 @@ Result<FixedLoad> LoadGroups::find(const std::string& id) {
 
 Result<void> LoadGroups::begin(const std::string& id,
                                const std::map<PartitionId, OffsetRange>& fixed,
-                               const std::string& asked, const std::string& run_id) {
+                               const std::string& asked, const std::string& run_id,
+                               const std::map<PartitionId, Witness>& witnesses) {
   std::map<PartitionId, Committed> starts;
   for (const auto& [partition, range] : fixed) {
     CommitRecord record;
@@ -90,6 +92,9 @@ Result<void> LoadGroups::begin(const std::string& id,
     record.range = {range.first, range.first};
     record.fixed = range;
     record.asked = asked;
+    if (const auto at = witnesses.find(partition); at != witnesses.end()) {
+      record.witness = at->second;
+    }
     starts.emplace(partition, Committed{range.first, record.encode()});
   }
   return groups_.set_offsets(name(id), starts);

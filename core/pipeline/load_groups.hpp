@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/result.hpp"
+#include "core/deliver/commit_record.hpp"
 #include "core/pipeline/ports.hpp"
 
 namespace sluice {
@@ -34,6 +35,7 @@ class SnapshotGroups {
 struct FixedLoad {
   std::map<PartitionId, OffsetRange> fixed;
   std::map<PartitionId, Offset> committed;
+  std::map<PartitionId, Witness> witnesses;
   std::string asked;  ///< what kind of load it is, in the words of who began it
 
   [[nodiscard]] uint64_t done() const;  ///< records of the range before what is committed
@@ -65,7 +67,8 @@ class LoadGroups {
   [[nodiscard]] Result<FixedLoad> find(const std::string& id);
   [[nodiscard]] Result<void> begin(const std::string& id,
                                    const std::map<PartitionId, OffsetRange>& fixed,
-                                   const std::string& asked, const std::string& run_id);
+                                   const std::string& asked, const std::string& run_id,
+                                   const std::map<PartitionId, Witness>& witnesses = {});
   [[nodiscard]] Result<void> remove(const std::string& id);
 
  private:

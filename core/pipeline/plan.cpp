@@ -59,12 +59,16 @@ Result<void> check_first_start(const PipelineOptions& options, const Plan& plan,
 }
 
 /// What the group stands at, hand-overs resolved.
-Result<std::map<PartitionId, Committed>> committed_of(Source& source,
+Result<std::map<PartitionId, Committed>> committed_of(Source& source, Sink& sink,
                                                       std::span<const PartitionId> partitions,
                                                       const std::string& table_uuid, WallTime now) {
   std::map<PartitionId, Committed> out;
-  for (const auto& [partition, committed] : TRY(source.committed(partitions))) {
-    auto stands = TRY(standing(committed, table_uuid, now));
+  const auto found = TRY(source.committed(partitions));
+  std::vector<Committed> known;
+  for (const auto& [partition, committed] : found) known.push_back(committed);
+  const std::string uuid = TRY(uuid_now(known, table_uuid, sink));
+  for (const auto& [partition, committed] : found) {
+    auto stands = TRY(standing(committed, uuid, now));
     if (stands) out.emplace(partition, std::move(*stands));
   }
   return out;
@@ -150,6 +154,22 @@ Result<std::optional<Committed>> standing(const Committed& committed, const std:
   return std::optional(committed);
 }
 
+Result<std::string> uuid_now(std::span<const Committed> committed, const std::string& described,
+                             Sink& sink) {
+  const bool doubted = std::any_of(committed.begin(), committed.end(), [&](const Committed& one) {
+    const CommitRecord record = CommitRecord::decode(one.metadata);
+    return record.handover && record.handover->table_uuid != described;
+  });
+  if (!doubted) return described;
+  const std::optional<Table> table = sink.look();
+  if (table) return table->uuid;
+  return Error{
+      Errc::unavailable, "snapshot-swap",
+      "a snapshot may have taken the table's place, and ClickHouse does not answer whether "
+      "it has",
+      "run it again when ClickHouse answers"};
+}
+
 bool Plan::done(PartitionId partition, std::optional<Offset> committed) const {
   const auto found = partitions.find(partition);
   if (found == partitions.end()) return true;
@@ -195,7 +215,7 @@ Result<Start> start_of(const PipelineOptions& options, Source& source, const Pla
 Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sink,
                        const std::string& table_uuid, WallTime now) {
   const std::vector<PartitionId> partitions = TRY(partitions_of(options, source));
-  auto committed = TRY(committed_of(source, partitions, table_uuid, now));
+  auto committed = TRY(committed_of(source, sink, partitions, table_uuid, now));
   bool table_has_rows = false;
   const bool table_tells = options.start.kind == StartAt::Kind::table && options.fixed.empty();
   std::map<PartitionId, Offset> proven;
@@ -205,7 +225,7 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
     // The group is asked again after the table: another member that starts at the same moment
     // commits its start before it inserts, so rows of its making come with its offsets.
     table_has_rows = TRY(sink.has_rows());
-    committed = TRY(committed_of(source, partitions, table_uuid, now));
+    committed = TRY(committed_of(source, sink, partitions, table_uuid, now));
   }
   const auto watermarks = TRY(source.watermarks(partitions));
   std::map<PartitionId, Offset> until;

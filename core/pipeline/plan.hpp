@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <limits>
 #include <map>
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "core/pipeline/pipeline.hpp"
@@ -29,15 +30,17 @@ struct Plan {
   [[nodiscard]] bool done(PartitionId partition, std::optional<Offset> committed) const;
 };
 
-/// The end of a partition in a run without an end.
-inline constexpr Offset no_end{std::numeric_limits<int64_t>::max()};
-
 /// Where an offset of the group stands for the table that has this UUID: there, or where a snapshot
 /// that has taken the table's place ends; nothing where the group had none before a snapshot that
 /// never took it. Errc::unavailable while a snapshot may be about to take the table's place.
 [[nodiscard]] Result<std::optional<Committed>> standing(const Committed& committed,
                                                         const std::string& table_uuid,
                                                         WallTime now);
+
+/// `described`, or what the server says now where an offset speaks of another table: a snapshot may
+/// have taken its place since. Errc::unavailable when the server does not answer at once.
+[[nodiscard]] Result<std::string> uuid_now(std::span<const Committed> committed,
+                                           const std::string& described, Sink& sink);
 
 /// Takes the end offsets and the group's offsets, and refuses what must be loud: a group without
 /// offsets whose table holds rows (Errc::config; what the table itself proves is asked first, where

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <span>
@@ -54,16 +55,19 @@ struct CommitOutcome {
   CommitResult result = CommitResult::unknown;
 };
 
+/// The end of a partition that is read for ever.
+inline constexpr Offset no_end{std::numeric_limits<int64_t>::max()};
+
 /// What the pipeline answers when the group gives or takes partitions. Called on the pipeline
 /// thread from inside Source::poll() and Source::close().
 class AssignmentListener {
  public:
   virtual ~AssignmentListener() = default;
-  /// Partitions are ours now under `epoch`. Answer where to start reading each (same order). An
-  /// error stops the source: poll() returns it.
-  virtual Result<std::vector<Offset>> assigned(std::span<const PartitionId> partitions,
-                                               std::span<const std::optional<Committed>> committed,
-                                               Epoch epoch) = 0;
+  /// Partitions are ours now under `epoch`. Answer what to read of each (same order): from there,
+  /// and up to an end or no_end. An error stops the source: poll() returns it.
+  virtual Result<std::vector<OffsetRange>> assigned(
+      std::span<const PartitionId> partitions, std::span<const std::optional<Committed>> committed,
+      Epoch epoch) = 0;
   /// Partitions go. Unless `lost`, commits of them are still accepted until this returns.
   virtual void revoked(std::span<const PartitionId> partitions, bool lost) = 0;
 };
@@ -103,7 +107,8 @@ class Source {
   /// have been away for the configured time.
   virtual Result<void> poll(Milliseconds wait) = 0;
   /// Hands over up to `records_max` records of one assigned partition, without waiting. Returns how
-  /// many; fewer than `records_max` means that nothing more was there.
+  /// many; fewer than `records_max` means that nothing more was there. Once a record or reached()
+  /// has told that everything below the partition's end was there, nothing more need come.
   virtual Result<size_t> read(PartitionId partition, size_t records_max,
                               RecordListener& listener) = 0;
   /// Commits synchronously within `timeout`; one outcome per request, in order. An error is fatal
@@ -111,12 +116,13 @@ class Source {
   virtual Result<std::vector<CommitOutcome>> commit(std::span<const CommitRequest> requests,
                                                     Milliseconds timeout) = 0;
   /// Reads one record again, outside the group: nothing when it is gone. Used to keep a record
-  /// whole that ClickHouse refused. Calls `listener` at most once.
+  /// whole that ClickHouse refused. Calls `listener` at most once. Also after close().
   virtual Result<bool> fetch(PartitionId partition, Offset offset, RecordListener& listener,
                              Milliseconds timeout) = 0;
   /// What the broker held of a partition of ours when the client last heard of it; asks nobody.
   [[nodiscard]] virtual std::optional<Watermarks> held(PartitionId partition) const = 0;
-  /// Reads on from these offsets, in the same epoch: every partition of ours must be among them.
+  /// Reads on from these offsets to the same ends, in the same epoch: every partition of ours must be
+  /// among them.
   /// What was fetched before is dropped.
   virtual Result<void> seek(const std::map<PartitionId, Offset>& positions) = 0;
   /// Bytes the client's read queues may hold, for the memory account.

@@ -31,6 +31,7 @@ struct Session {
   Cursor cursor;
   std::optional<Offset> committed;
   std::optional<OffsetRange> fixed;  ///< of a run over fixed offsets
+  std::optional<Witness> witness;    ///< of such a run: kept in our commits
   int64_t inserted_at_ms = -1;       ///< of the last acknowledged INSERT, also an earlier owner's
   std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
   std::deque<OffsetRange> settled;  ///< ahead, in order: landed before it had to be read again
@@ -94,9 +95,9 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
     return report();
   }
 
-  Result<std::vector<Offset>> assigned(std::span<const PartitionId> partitions,
-                                       std::span<const std::optional<Committed>> committed,
-                                       Epoch epoch) override;
+  Result<std::vector<OffsetRange>> assigned(std::span<const PartitionId> partitions,
+                                            std::span<const std::optional<Committed>> committed,
+                                            Epoch epoch) override;
   void revoked(std::span<const PartitionId> partitions, bool lost) override;
   void record(const Record& record) override;
   void reached(PartitionId partition, Offset offset) override;
@@ -126,6 +127,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   void encode_for(Table table);
   void look_at_table();
   void adopt_table();
+  Error table_replaced() const;
   void leave_replaced_table();
   void encode_anew(Table table);
 
@@ -232,7 +234,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   TimePoint table_look_next_{};
   bool assigned_once_ = false;
   std::optional<TimePoint> idle_since_;
-  std::map<PartitionId, Watermarks> looked_up_;  ///< by look_for_stall
+  std::map<PartitionId, Watermarks> looked_up_;  ///< when we asked the broker last
   std::map<PartitionId, Offset> last_held_;      ///< ends of partitions, for the report
   std::vector<Gap> gaps_;
   bool rejects_unflushed_ = false;

@@ -10,6 +10,7 @@
 #include "core/base/crash_point.hpp"
 #include "core/deliver/commit_record.hpp"
 #include "core/pipeline/plan.hpp"
+#include "core/pipeline/witness.hpp"
 
 namespace sluice {
 namespace {
@@ -19,6 +20,11 @@ constexpr std::string_view old_id = "old";
 /// Of the id of a table in which a load by key keeps the rows of each.
 constexpr std::string_view keyed_suffix = "_keys";
 constexpr std::string_view old_comment_start = "sluice: rows of ";
+
+/// Of a table that is being loaded, whatever the id.
+bool is_load(const std::string& comment) {
+  return comment.starts_with("sluice: snapshot ") && comment.ends_with(", being loaded");
+}
 
 bool is_plain_merge_tree(const std::string& engine) {
   return engine == "MergeTree" || engine == "ReplicatedMergeTree" || engine == "SharedMergeTree";
@@ -81,21 +87,18 @@ Result<SnapshotLoad> Snapshot::begin() {
   if (earlier.empty()) {
     TRY(open_range());
     // The group is there before the table and goes after it: it tells that the table is ours.
-    TRY(loads_.begin(options_.id, fixed_, asked(), options_.run_id));
+    TRY(loads_.begin(options_.id, fixed_, asked(), options_.run_id, witnesses_));
   } else {
-    options_.id = earlier;
-    warn("snapshot-resumed", fmt::format("going on with snapshot {} of {}, which an earlier run "
-                                         "began",
-                                         earlier, options_.table));
+    TRY(take_up(earlier));
   }
   crash_point("snapshot-begun");
+  stage_ = Stage::loading;
   const std::string load = load_id(options_.id);
   if (options_.key.empty()) {
     shadow_uuid_ = TRY(tables_.create(shadow_name(load), shadow_comment(load)));
   } else {
     TRY(tables_.create_keyed(shadow_name(load), shadow_comment(load), options_.key));
   }
-  stage_ = Stage::loading;
   if (!earlier.empty()) rows_before_ = TRY(tables_.rows(shadow_name(load)));
   crash_point("snapshot-created");
   return SnapshotLoad{.table_name = shadow_name(load),
@@ -144,6 +147,7 @@ Result<void> Snapshot::read_live_group() {
 /// What the broker holds now is what the snapshot holds.
 Result<void> Snapshot::open_range() {
   fixed_ = TRY(held_ranges(source_));
+  witnesses_ = TRY(take_witness(source_, fixed_));
   const bool nothing = std::all_of(fixed_.begin(), fixed_.end(),
                                    [](const auto& entry) { return entry.second.empty(); });
   if (!nothing || options_.allow_empty) return {};
@@ -217,7 +221,7 @@ Result<void> Snapshot::finish_earlier(const SnapshotTarget& target) {
     warn("snapshot-finished", fmt::format("an earlier snapshot ({}) of {} was swapped in, but its "
                                           "run ended before it had cleaned up: done now",
                                           id, options_.table));
-    TRY(clean_up(id));
+    TRY(clear_away(table, id));
   }
   return {};
 }
@@ -235,10 +239,73 @@ Result<std::string> Snapshot::find_resumable(const std::set<std::string>& ids) {
     if (!there || !TRY(tables_.same_columns(shadow_name(load_id(*id))))) continue;
     FixedLoad load = TRY(loads_.find(*id));
     if (load.fixed.empty() || load.asked != asked()) continue;
+    if (TRY(topic_made_anew(load))) {
+      warn("snapshot-topic-changed",
+           fmt::format("topic {} was deleted and made anew, or truncated, since snapshot {} of {} "
+                       "began: it begins anew",
+                       options_.topic, *id, options_.table));
+      continue;
+    }
     fixed_ = std::move(load.fixed);
+    witnesses_ = std::move(load.witnesses);
     return *id;
   }
   return std::string();
+}
+
+/// Whoever began it may be alive after all: under the old name it finds the table no more, so that
+/// it can neither insert into it nor swap it in.
+Result<void> Snapshot::take_up(const std::string& earlier) {
+  warn("snapshot-resumed",
+       fmt::format("going on with snapshot {} of {}, which an earlier run began", earlier,
+                   options_.table));
+  auto offsets = TRY(groups_.offsets(loads_.name(earlier)));
+  TRY(groups_.set_offsets(loads_.name(options_.id), offsets));
+  const std::string name = shadow_name(load_id(options_.id));
+  if (Result<void> taken = tables_.rename(shadow_name(load_id(earlier)), name); !taken.ok()) {
+    if (taken.error().slug != "table-missing") return taken;
+    return Error{Errc::unavailable, "snapshot-running",
+                 fmt::format("another process took up snapshot {} of {} at this moment", earlier,
+                             options_.table),
+                 "wait for it, or stop it"};
+  }
+  crash_point("snapshot-renamed");
+  TRY(tables_.set_comment(name, shadow_comment(load_id(options_.id))));
+  if (!options_.key.empty()) TRY(drop_own(earlier));
+  // Nothing is sent under the old name any more, so what was is among these offsets' intents.
+  offsets = TRY(groups_.offsets(loads_.name(earlier)));
+  TRY(groups_.set_offsets(loads_.name(options_.id), offsets));
+  if (!loads_.remove(earlier).ok()) {
+    warn("snapshot-leftover",
+         fmt::format("group {} could not be removed: the next snapshot does it",
+                     loads_.name(earlier)));
+  }
+  return {};
+}
+
+Result<bool> Snapshot::topic_made_anew(const FixedLoad& load) {
+  const auto held = TRY(held_ranges(source_));
+  for (const auto& [partition, range] : load.fixed) {
+    const auto at = held.find(partition);
+    if (at == held.end() || at->second.next < range.next) return true;
+  }
+  for (const auto& [partition, witness] : load.witnesses) {
+    if (TRY(contradicted(source_, partition, witness))) return true;
+  }
+  return false;
+}
+
+/// While it was loaded.
+Result<void> Snapshot::check_topic() {
+  for (const auto& [partition, witness] : witnesses_) {
+    if (!TRY(contradicted(source_, partition, witness))) continue;
+    return Error{Errc::unavailable, "snapshot-topic-changed",
+                 fmt::format("topic {} was deleted and made anew, or truncated, while the snapshot "
+                             "of {} was loaded: {} is left as it was",
+                             options_.topic, options_.table, options_.table),
+                 "run it again: it begins anew"};
+  }
+  return {};
 }
 
 /// Drops what dead runs left: only tables that carry our own comment, or whose group is there.
@@ -252,13 +319,24 @@ Result<void> Snapshot::drop_leftovers(const std::string& except) {
         ids.contains(id) || table.comment == shadow_comment(id) || table.comment == old_comment(id);
     if (!ours) continue;
     warn("snapshot-leftover", fmt::format("{} was left by an earlier run", table.name));
-    if (table.comment == shadow_comment(id)) {
-      TRY(tables_.drop(table.name));
-    } else {
-      TRY(clean_up(id));  // rows that were replaced, perhaps to be kept
-    }
+    TRY(clear_away(table, id));
   }
   for (const std::string& id : ids) TRY(loads_.remove(id));
+  return {};
+}
+
+/// A server may refuse to drop a table, for its size or for want of a grant: that is told and no
+/// reason to fail.
+Result<void> Snapshot::clear_away(const SideTable& table, const std::string& id) {
+  // What is no load are rows that were replaced, perhaps to be kept.
+  const Result<void> cleared = is_load(table.comment) ? tables_.drop(table.name) : clean_up(id);
+  if (cleared.ok()) return {};
+  if (cleared.error().code == Errc::unavailable || cleared.error().code == Errc::cancelled) {
+    return cleared;
+  }
+  stuck_.insert(id);
+  warn("snapshot-leftover",
+       fmt::format("{} stays: {} ({})", table.name, cleared.error().message, cleared.error().fix));
   return {};
 }
 
@@ -275,6 +353,8 @@ Result<void> Snapshot::check_old_name() {
 
 Result<void> Snapshot::finish(const PipelineReport& load) {
   crash_point("snapshot-loaded");
+  TRY(check_topic());
+  TRY(leave_to_others());
   if (!options_.key.empty()) TRY(keep_last(load));
   TRY(verify(load));
   TRY(check_group_free());
@@ -288,10 +368,32 @@ Result<void> Snapshot::finish(const PipelineReport& load) {
   TRY(commit_ends(ends, options_.run_id));
   crash_point("snapshot-committed");
   if (Result<void> cleaned = clean_up(options_.id); !cleaned.ok()) {
-    warn("snapshot-leftover",
-         fmt::format("{} was replaced, but what it replaced is still there: {}; "
-                     "the next snapshot clears it away",
-                     options_.table, cleaned.error().message));
+    warn(
+        "snapshot-leftover",
+        fmt::format("{} was replaced, but what it replaced is still there as {}: {} ({}); the next "
+                    "snapshot tries again to clear it away",
+                    options_.table, shadow_name(options_.id), cleaned.error().message,
+                    cleaned.error().fix));
+  }
+  return {};
+}
+
+/// Of two that began at the same moment on two machines each sees the other's table here at the
+/// latest: the later one leaves, and cannot swap any more in case that it did not look.
+Result<void> Snapshot::leave_to_others() {
+  for (const SideTable& table : TRY(tables_.side_tables(std::string(infix)))) {
+    const std::string id = table.name.substr(options_.table_name.size() + infix.size());
+    const std::string load = id.substr(0, id.find('_'));
+    const bool another = load != options_.id && !stuck_.contains(id);
+    if (!another || table.comment != shadow_comment(id)) continue;
+    if (load < options_.id) {
+      return Error{Errc::unavailable, "snapshot-running",
+                   fmt::format("another process is making a snapshot of {}, too ({}), and began "
+                               "before this one",
+                               options_.table, table.name),
+                   "run it again once the other has ended, if it is still wanted"};
+    }
+    TRY(tables_.drop(table.name));
   }
   return {};
 }
@@ -379,15 +481,18 @@ Result<void> Snapshot::swap() {
   // Whoever finds the record waits so long for the swap (plan.cpp); it must not come later.
   constexpr Milliseconds swap_start_max{20'000};
   stage_ = Stage::swapped_or_not;
+  const bool late = clock_.now() - handed_over_ >= swap_start_max;
   const Result<void> exchanged =
-      clock_.now() - handed_over_ < swap_start_max
-          ? tables_.exchange(shadow_name(options_.id))
-          : Result<void>(Error{Errc::unavailable, "snapshot-late", "the process stood still", ""});
+      late ? Result<void>(Error{Errc::unavailable, "snapshot-late", "the process stood still", ""})
+           : tables_.exchange(shadow_name(options_.id));
   // Whatever the answer says: a second EXCHANGE, of whomever, would undo it.
   const Result<SnapshotTarget> now = tables_.target();
   if (now.ok() && now->uuid == shadow_uuid_) return {};
   // What is known to be the old one has the shadow beside it still.
   if (now.ok() && now->uuid == target_.uuid) stage_ = Stage::loading;
+  const bool refused = late || (!exchanged.ok() && exchanged.error().code != Errc::unavailable &&
+                                exchanged.error().code != Errc::cancelled);
+  if (refused && now.ok() && now->uuid != shadow_uuid_) take_back_hand_over();
   Error error = exchanged.ok()
                     ? Error{Errc::unavailable, "snapshot-race",
                             "another process swapped tables at the same moment", "run it again"}
@@ -401,6 +506,24 @@ Result<void> Snapshot::swap() {
     error.fix = "run it again: it finds out";
   }
   return error;
+}
+
+/// No swap will come of it, so nobody has to wait for one. Who finds it still there waits in vain,
+/// but no longer than for a process that died.
+void Snapshot::take_back_hand_over() {
+  const auto offsets = groups_.offsets(options_.group);
+  if (!offsets.ok()) return;
+  std::map<PartitionId, Committed> taken_back;
+  for (const auto& [partition, committed] : *offsets) {
+    CommitRecord record = CommitRecord::decode(committed.metadata);
+    if (!record.handover || record.handover->table_uuid != shadow_uuid_) continue;
+    const auto before = live_before_.find(partition);
+    record.handover->at_ms = 0;  // an offset cannot be taken back, but a record can be void
+    taken_back.emplace(partition, before == live_before_.end()
+                                      ? Committed{committed.offset, record.encode()}
+                                      : before->second);
+  }
+  if (!taken_back.empty()) (void)groups_.set_offsets(options_.group, taken_back).ok();
 }
 
 Result<void> Snapshot::commit_ends(const std::map<PartitionId, Offset>& ends,
@@ -465,6 +588,23 @@ void Snapshot::give_up(bool resumable) {
        fmt::format("{} could not be dropped ({}): the next snapshot does it",
                    shadow_name(options_.id),
                    dropped.ok() ? removed.error().message : dropped.error().message));
+}
+
+Error Snapshot::explain(Error error) {
+  const bool says_so = error.code == Errc::unavailable || error.code == Errc::cancelled;
+  if (stage_ != Stage::loading || says_so || !tables_.target().ok()) return error;
+  const auto tables = tables_.side_tables(std::string(infix));
+  const bool there =
+      !tables.ok() || std::any_of(tables->begin(), tables->end(), [&](const SideTable& table) {
+        return table.name == shadow_name(load_id(options_.id));
+      });
+  if (there) return error;
+  return {Errc::unavailable, "snapshot-taken-over",
+          fmt::format("the table of this snapshot of {} is gone: another process took the snapshot "
+                      "up, or cleared it away",
+                      options_.table),
+          "see which other machine makes snapshots of this pipeline; run it again if it is still "
+          "wanted"};
 }
 
 }  // namespace sluice

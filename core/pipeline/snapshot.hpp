@@ -9,6 +9,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/result.hpp"
+#include "core/deliver/commit_record.hpp"
 #include "core/pipeline/load_groups.hpp"
 #include "core/pipeline/pipeline.hpp"
 #include "core/pipeline/ports.hpp"
@@ -62,8 +63,9 @@ class SnapshotTables {
   virtual Result<void> fill(const std::string& name, const std::string& from) = 0;
   /// Whether both have the same columns; those of its own that a keyed table has do not count.
   virtual Result<bool> same_columns(const std::string& name) = 0;
-  /// Swaps the target and the table in one atomic statement. An error says nothing about whether it
-  /// happened: target() does. Never tried again by itself.
+  /// Swaps the target and the table in one atomic statement. Errc::unavailable and cancelled say
+  /// nothing about whether it happened or still will: target() does. Any other error is a refusal.
+  /// Never tried again by itself.
   virtual Result<void> exchange(const std::string& name) = 0;
   /// Of the target, where `name` is empty.
   virtual Result<void> set_comment(const std::string& name, const std::string& comment) = 0;
@@ -122,6 +124,8 @@ class Snapshot {
   /// After anything else: drops what was loaded, unless it may be in the target's place by now, or
   /// the same command can go on with it (`resumable`).
   void give_up(bool resumable);
+  /// `error`, or what is behind it: that another process took this snapshot's table away.
+  [[nodiscard]] Error explain(Error error);
 
  private:
   [[nodiscard]] std::string shadow_name(const std::string& id) const;
@@ -139,12 +143,18 @@ class Snapshot {
   Result<void> check_group_free();
   Result<void> finish_earlier(const SnapshotTarget& target);
   Result<void> drop_leftovers(const std::string& except);
+  Result<void> clear_away(const SideTable& table, const std::string& id);
+  Result<void> take_up(const std::string& earlier);
+  Result<void> leave_to_others();
+  Result<bool> topic_made_anew(const FixedLoad& load);
+  Result<void> check_topic();
   Result<std::string> find_resumable(const std::set<std::string>& ids);
   Result<void> open_range();
   Result<void> check_old_name();
   Result<void> verify(const PipelineReport& load);
   Result<void> hand_over();
   Result<void> swap();
+  void take_back_hand_over();
   Result<void> commit_ends(const std::map<PartitionId, Offset>& ends, const std::string& run);
   Result<void> clean_up(const std::string& id);
   void warn(const std::string& slug, const std::string& message);
@@ -159,6 +169,8 @@ class Snapshot {
   SnapshotTarget target_;  ///< as begin() found it
   std::string shadow_uuid_;
   std::map<PartitionId, OffsetRange> fixed_;
+  std::map<PartitionId, Witness> witnesses_;      ///< at most one
+  std::set<std::string> stuck_;                   ///< ids of tables that could not be dropped
   uint64_t rows_before_ = 0;                      ///< of a load that an earlier run began
   std::optional<uint64_t> keys_;                  ///< of a load by key
   bool swap_was_tried_ = false;                   ///< by an earlier run, which may still happen

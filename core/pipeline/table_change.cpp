@@ -89,9 +89,13 @@ void PipelineRun::leave_replaced_table() {
     if (!session.replay) continue;
     return fail(halted(partition, *session.replay, "the table is another one since"));
   }
-  fail({Errc::unavailable, "table-replaced",
-        fmt::format("{} was replaced by another table", schema_->table().full_name()),
-        "run it again: it looks at the new one first"});
+  fail(table_replaced());
+}
+
+Error PipelineRun::table_replaced() const {
+  return {Errc::unavailable, "table-replaced",
+          fmt::format("{} was replaced by another table", schema_->table().full_name()),
+          "run it again: it looks at the new one first"};
 }
 
 void PipelineRun::encode_anew(Table table) {

@@ -142,6 +142,24 @@ def test_killed_at_any_moment_the_same_command_ends_it_and_nothing_is_missing(lo
     assert int(log.clickhouse.query(f"SELECT uniqExact(n) FROM {log.table}_kill")) == 60000
 
 
+def test_a_group_of_its_name_that_others_use_is_left_to_them(log):
+    from confluent_kafka import Consumer
+
+    arguments = ("--range", "0:50", "-y", "--duplicates", "allow")
+    group = log.backfill("--range", "0:50", "-n", "-o", "json").expect(0).json["group"]
+    other = Consumer({"bootstrap.servers": log.kafka.bootstrap, "group.id": group})
+    try:
+        other.subscribe([log.topic])
+        while not other.assignment():
+            other.poll(0.1)
+        refused = log.backfill(*arguments).expect(75)
+    finally:
+        other.close()
+    assert "backfill-active" in refused.stderr and log.count() == 200
+    log.backfill(*arguments).expect(0)
+    assert log.count() == 300
+
+
 @pytest.mark.parametrize("arguments, code, words", [
     (["--range", "200:100", "-y"], 2, "ends before it begins"),
     (["--range", "yesterday", "-y"], 2, "is no range"),

@@ -215,9 +215,9 @@ class FakeSource final : public Source {
       committed.emplace_back();
       if (topic_.group.contains(partition)) committed.back() = topic_.group.at(partition);
     }
-    auto starts = listener_->assigned(ids, committed, epoch_);
-    if (!starts.ok()) return starts.error();
-    for (size_t i = 0; i < ids.size(); ++i) positions_[ids[i]] = (*starts)[i];
+    auto to_read = listener_->assigned(ids, committed, epoch_);
+    if (!to_read.ok()) return to_read.error();
+    for (size_t i = 0; i < ids.size(); ++i) positions_[ids[i]] = (*to_read)[i].first;
     return {};
   }
   void revoke(bool lost) {

@@ -171,10 +171,10 @@ class ReplayFileTest : public RejectFileTest {
    public:
     void record(const Record& record) override { values.emplace_back(record.value); }
     void reached(PartitionId /*partition*/, Offset offset) override { passed.push_back(offset); }
-    Result<std::vector<Offset>> assigned(std::span<const PartitionId> /*partitions*/,
-                                         std::span<const std::optional<Committed>> /*committed*/,
-                                         Epoch /*epoch*/) override {
-      return std::vector<Offset>{Offset{0}};
+    Result<std::vector<OffsetRange>> assigned(
+        std::span<const PartitionId> /*partitions*/,
+        std::span<const std::optional<Committed>> /*committed*/, Epoch /*epoch*/) override {
+      return std::vector<OffsetRange>{{Offset{0}, no_end}};
     }
     void revoked(std::span<const PartitionId> /*partitions*/, bool /*lost*/) override {}
     std::vector<std::string> values;

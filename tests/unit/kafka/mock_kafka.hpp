@@ -125,18 +125,18 @@ class Reader final : public AssignmentListener, public RecordListener {
     int64_t timestamp_ms = -1;
   };
 
-  Result<std::vector<Offset>> assigned(std::span<const PartitionId> partitions,
-                                       std::span<const std::optional<Committed>> committed,
-                                       Epoch epoch) override {
+  Result<std::vector<OffsetRange>> assigned(std::span<const PartitionId> partitions,
+                                            std::span<const std::optional<Committed>> committed,
+                                            Epoch epoch) override {
     last_epoch = epoch;
     if (refuse) return *refuse;
-    std::vector<Offset> starts;
+    std::vector<OffsetRange> to_read;
     for (size_t i = 0; i < partitions.size(); ++i) {
       owned.push_back(partitions[i]);
-      starts.push_back(start ? *start : committed[i] ? committed[i]->offset : Offset{0});
+      to_read.push_back({start ? *start : committed[i] ? committed[i]->offset : Offset{0}, end});
       if (committed[i]) metadata[partitions[i]] = committed[i]->metadata;
     }
-    return starts;
+    return to_read;
   }
   void revoked(std::span<const PartitionId> partitions, bool lost) override {
     EXPECT_EQ(partitions.size(), owned.size());
@@ -155,6 +155,7 @@ class Reader final : public AssignmentListener, public RecordListener {
   void reached(PartitionId partition, Offset offset) override { ends[partition] = offset; }
 
   std::optional<Offset> start;
+  Offset end = no_end;
   std::optional<Error> refuse;
   std::function<void()> when_revoked;
 

@@ -142,6 +142,25 @@ TEST_F(SourceTest, ReadsNoMoreThanAskedForAndNothingOfPartitionsOfOthers) {
   EXPECT_EQ(*source->read({7}, 100, reader_), 0u);
 }
 
+TEST_F(SourceTest, ReadsAPartitionToItsEndAndNoFurtherAlsoWhenItReadsItAgain) {
+  for (const int partition : {0, 1}) kafka_.produce("orders", partition, 10);
+  reader_.end = Offset{10};
+  auto source = join();
+  const auto read_it = [&](size_t records) {
+    ASSERT_TRUE(run_until(*source, reader_, [&] { return reader_.taken.size() >= records; }).ok());
+  };
+  read_it(20);
+  for (const int partition : {0, 1}) kafka_.produce("orders", partition, 50);
+  const TimePoint later = SystemClock().now() + Milliseconds{300};
+  ASSERT_TRUE(run_until(*source, reader_, [&] { return SystemClock().now() > later; }).ok());
+  EXPECT_EQ(reader_.taken.size(), 20u);
+  reader_.taken.clear();
+  ASSERT_TRUE(source->seek({{{0}, Offset{4}}, {{1}, Offset{10}}}).ok());
+  read_it(6);
+  EXPECT_EQ(reader_.taken.front().offset, Offset{4});
+  for (const Reader::Taken& record : reader_.taken) EXPECT_EQ(record.partition, PartitionId{0});
+}
+
 TEST_F(SourceTest, CommitsAndFindsItAgain) {
   kafka_.produce("orders", 0, 5);
   const std::string metadata(1500, 'm');

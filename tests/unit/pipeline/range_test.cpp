@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "core/deliver/commit_record.hpp"
+#include "core/pipeline/plan.hpp"
+#include "core/pipeline/witness.hpp"
 #include "tests/support/fakes.hpp"
 
 namespace sluice::test {
@@ -151,6 +153,39 @@ TEST_F(HandedOver, WhileTheSwapMayBeUnderWayNobodyGoesOn) {
   ASSERT_TRUE(report.error);
   EXPECT_EQ(report.error->code, Errc::unavailable);
   EXPECT_TRUE(table.empty());
+}
+
+TEST_F(HandedOver, WhoLookedAtTheTableBeforeTheSwapLooksAgain) {
+  hand_over(Offset{5}, Offset{20}, now_ms - 3'600'000);
+  TestRun run(topic, table);
+  run.sink.uuid = "shadow-uuid";
+  const std::vector<Committed> group{topic.group.at(zero)};
+  EXPECT_EQ(*uuid_now(group, "old-uuid", run.sink), "shadow-uuid");
+  run.sink.uuid = "not to be asked for";
+  EXPECT_EQ(*uuid_now(group, "shadow-uuid", run.sink), "shadow-uuid");
+}
+
+TEST_F(Range, ItsWitnessStaysInTheGroupAndTellsATopicThatWasMadeAnew) {
+  topic.produce(0, range(0, 50));
+  const std::map<PartitionId, OffsetRange> fixed{{zero, {Offset{10}, Offset{20}}}};
+  TestRun run(topic, table);
+  const auto witnesses = take_witness(run.source, fixed);
+  ASSERT_TRUE(witnesses.ok());
+  ASSERT_EQ(witnesses->at(zero).offset, Offset{19});
+  CommitRecord record;
+  record.fixed = fixed.at(zero);
+  record.witness = witnesses->at(zero);
+  topic.group[zero] = {Offset{10}, record.encode()};
+  EXPECT_TRUE(read(fixed).caught_up);
+  EXPECT_EQ(CommitRecord::decode(topic.group.at(zero).metadata).witness, witnesses->at(zero));
+
+  EXPECT_FALSE(*contradicted(run.source, zero, witnesses->at(zero)));
+  FakeTopic anew;
+  anew.produce(0, range(100, 50));
+  TestRun other(anew, table);
+  EXPECT_TRUE(*contradicted(other.source, zero, witnesses->at(zero)));
+  anew.drop_before(zero, Offset{30});
+  EXPECT_FALSE(*contradicted(other.source, zero, witnesses->at(zero)));
 }
 
 }  // namespace
