@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/settings.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "cli/command_line.hpp"
+#include "cli/file.hpp"
 #include "tests/unit/cli/folder.hpp"
 
 namespace sluice::cli {
@@ -343,10 +346,30 @@ TEST_F(SettingsTest, SecretsWrittenOutInAFileAreRefusedAndNotShown) {
         "[kafka.properties]\nsasl.password = \"canary\"",
         "[kafka.security]\nkey_password = \"canary\n\"", "[clickhouse]\npassword = canary",
         "[clickhouse]\npassword = \"canary", "[clickhouse]\npassword = '''a\ncanary\n'",
-        "[destinations.x]\npassword = \"canary\""}) {
+        "[destinations.x]\npassword = \"canary\"",
+        "[kafka.properties]\n\"sasl.oauthbearer.config\" = \"canary\"",
+        "[kafka.properties.sasl]\njaas.config = \"canary\"",
+        "[kafka.properties.sasl.jaas]\nconfig = \"canary\"",
+        "[kafka.properties]\nssl_key = \"canary\"", "[kafka.properties]\nssl_key = \"canary",
+        "[kafka.properties]\n\"sasl.pasword\" = \"canary\"",
+        "[kafka.properties]\n\"sasl.oauthbearer.confg\" = \"canary\"",
+        "[clickhouse]\npasswort = \"canary\"", "[clickhouse]\npaswd = \"canary\"",
+        "[clickhouse]\nPWD = \"canary\"", "[kafka.security]\nkey_pasword = \"canary"}) {
     const std::string text = wrong(line);
     EXPECT_EQ(text.find("canary"), std::string::npos) << text;
   }
+}
+
+TEST_F(SettingsTest, APasswordOnStandardInputIsNotReadAsAConfiguration) {
+  write("pw", "canary\n");
+  const FileDescriptor before(::dup(STDIN_FILENO));
+  const FileDescriptor password(::open("pw", O_RDONLY));
+  ::dup2(password.get(), STDIN_FILENO);
+  (void)read({"sync", "--clickhouse-password-file", "-", "-c", "-"});
+  ::dup2(before.get(), STDIN_FILENO);
+  EXPECT_EQ(problems_.code(), Errc::usage);
+  EXPECT_EQ(problems_.all().size(), 1u) << problems_.render();
+  EXPECT_EQ(problems_.render().find("canary"), std::string::npos) << problems_.render();
 }
 
 TEST_F(SettingsTest, SecretReferencesAreOneOfFourKinds) {
