@@ -27,7 +27,7 @@ int final_code(const RunReport& run, const RunSettings& settings) {
   std::vector<int> codes;
   for (const PipelineResult& pipeline : run.pipelines) codes.push_back(pipeline.exit_code);
   const int worst = worst_exit_code(codes);
-  const bool nothing = worst == exit_code::ok && run.totals().read == 0;
+  const bool nothing = worst == exit_code::ok && run.totals().read == 0 && !run.passed_over();
   return nothing ? settings.no_data_exit_code : worst;
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/clock.hpp"
@@ -19,6 +20,10 @@ struct PipelineResult {
   std::string place;        ///< "sluice.toml:14", for error messages; may be empty
   PipelineReport report;
   int exit_code = 0;
+  bool passed_over = false;  ///< --if-running skip: another sync of it runs
+
+  /// One word for scripts about how it ended.
+  [[nodiscard]] std::string_view reason() const;
 };
 
 /// What a run did. In every pipeline, and so in the totals, read = inserted + rejected + skipped.
@@ -35,6 +40,9 @@ struct RunReport {
 
   [[nodiscard]] Counts totals() const;
   [[nodiscard]] bool caught_up() const;
+  [[nodiscard]] bool passed_over() const;  ///< every pipeline
+  /// One word for scripts about how the run ended.
+  [[nodiscard]] std::string_view reason() const;
   /// The pipeline whose error gave the run its exit code, or null.
   [[nodiscard]] const PipelineResult* failed() const;
   /// That pipeline's error, else the run's own, else null.
