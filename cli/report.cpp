@@ -170,7 +170,10 @@ std::string milliseconds_text(std::chrono::nanoseconds duration) {
 }  // namespace
 
 std::string_view PipelineResult::reason() const {
-  return passed_over ? "passed-over" : exit_reason(exit_code);
+  if (passed_over) return "passed-over";
+  // It reached no limit: another pipeline's failure stopped it.
+  if (report.interrupted && exit_code == exit_code::limit) return "fail-fast";
+  return exit_reason(exit_code);
 }
 
 Counts RunReport::totals() const {
@@ -216,6 +219,7 @@ const PipelineResult* RunReport::failed() const {
 }
 
 std::string_view RunReport::reason() const {
+  if (no_data && !error) return "no-data";
   if (passed_over() && exit_code == exit_code::ok) return "passed-over";
   return exit_reason(exit_code);
 }

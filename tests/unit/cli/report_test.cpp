@@ -95,6 +95,28 @@ TEST(Reports, APipelineThatWasPassedOverWasNotInterrupted) {
   EXPECT_EQ(report_json(both)["pipelines"][1]["exit_reason"], "passed-over");
 }
 
+TEST(Reports, ACodeThatWasChosenDoesNotChangeTheReason) {
+  for (const int code : {3, 5, 9}) {
+    RunReport run = run_of({clicks()}, code);
+    run.no_data = true;
+    EXPECT_EQ(report_json(run)["exit_reason"], "no-data") << code;
+    run.error = Error{Errc::io, "summary-file", "m", ""};
+    run.exit_code = 74;
+    EXPECT_EQ(report_json(run)["exit_reason"], "io");
+  }
+}
+
+TEST(Reports, WhatFailFastStoppedReachedNoLimit) {
+  PipelineResult stopped = clicks();
+  stopped.report.caught_up = false;
+  stopped.report.interrupted = true;
+  stopped.exit_code = 5;
+  RunReport run = failed_run();
+  run.pipelines.push_back(stopped);
+  EXPECT_EQ(report_json(run)["pipelines"][2]["exit_reason"], "fail-fast");
+  EXPECT_EQ(report_json(run)["exit_reason"], "config");
+}
+
 TEST(Reports, OnePipelineHasNoTotal) {
   const std::string text = report_text(run_of({clicks()}, 0));
   EXPECT_EQ(text.find("total"), std::string::npos);
