@@ -323,6 +323,28 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
   EXPECT_EQ(problems_.all().front().error().message, "SLUICE_BATCH_AGE: '5' is not a duration");
 }
 
+TEST_F(SettingsTest, FlagsOfASnapshotNeedOneAndThoseOfARangeExcludeIt) {
+  write("sluice.toml", minimal);
+  for (const char* flag : {"--keep-old", "--allow-empty", "--allow-shrink", "--allow-views"}) {
+    (void)read({"sync", flag});
+    EXPECT_EQ(problems_.code(), Errc::usage) << flag;
+    EXPECT_NE(problems_.render().find("needs --full"), std::string::npos) << problems_.render();
+    (void)good({"sync", flag, "--full"});
+  }
+  (void)good({"sync"}, {{"SLUICE_KEEP_OLD", "1"}});
+  for (const auto& range : std::vector<std::vector<std::string>>{{"--until", "-1h"},
+                                                                 {"--from", "earliest"}}) {
+    (void)read({"sync", "--full", range[0], range[1]});
+    EXPECT_EQ(problems_.code(), Errc::usage) << range[0];
+    EXPECT_NE(problems_.render().find("excludes --full"), std::string::npos) << problems_.render();
+  }
+  (void)good({"sync", "--full", "--until", "start", "--max-bytes", "1GB"});
+  const std::string text = wrong(std::string(minimal) + "mode = \"full\"\n", {"--until", "-1h"});
+  EXPECT_NE(text.find("mode = \"full\" of pipeline orders"), std::string::npos) << text;
+  (void)good({"sync", "--keep-old"});
+  (void)good({"tail", "--from", "earliest"});
+}
+
 TEST_F(SettingsTest, SecretsAreRefusedOnTheCommandLineAndNotRepeated) {
   write("sluice.toml", minimal);
   for (const auto& arguments :
