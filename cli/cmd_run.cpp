@@ -23,13 +23,14 @@
 namespace sluice::cli {
 namespace {
 
-/// The code the process ends with.
-int final_code(const RunReport& run, const RunSettings& settings) {
+/// Sets the code the process ends with.
+void decide_exit_code(RunReport& run, const RunSettings& settings) {
   std::vector<int> codes;
   for (const PipelineResult& pipeline : run.pipelines) codes.push_back(pipeline.exit_code);
   const int worst = worst_exit_code(codes);
-  const bool nothing = worst == exit_code::ok && run.totals().read == 0;
-  return nothing ? settings.no_data_exit_code : worst;
+  const bool nothing = worst == exit_code::ok && run.totals().read == 0 && !run.passed_over();
+  run.no_data = nothing && settings.no_data_exit_code != exit_code::ok;
+  run.exit_code = run.no_data ? settings.no_data_exit_code : worst;
 }
 
 void write_summaries(const Settings& settings, const Environment& environment, Console& console,
@@ -116,7 +117,7 @@ void reload_when_asked(const Invocation& invocation, const Environment& environm
 
 int finish(const Settings& settings, const Environment& environment, Console& console,
            RunReport& run) {
-  run.exit_code = final_code(run, settings.run);
+  decide_exit_code(run, settings.run);
   write_summaries(settings, environment, console, run);
   write_result(settings, console, run);
   if (settings.run.stats) console.write_plain(stats_text(run));

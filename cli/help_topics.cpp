@@ -62,7 +62,8 @@ constexpr std::string_view exit_codes_text =
   2         usage: bad flag, unknown command or pipeline
   3         finished, but some records were rejected (--rejects-ok makes it 0)
   4         status: a pipeline is stalled or failing, or a threshold is not met
-  5         stopped by --max-duration, --max-rows or --max-bytes; progress is committed
+  5         stopped by --max-duration, --max-rows, --max-bytes, or --fail-fast because of another
+            pipeline; progress is committed
   65        a record could not be decoded or inserted, and the policy is stop
   70        internal error: a bug
   74        a reject, log or summary file could not be written

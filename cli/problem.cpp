@@ -7,7 +7,9 @@
 #include <array>
 #include <tuple>
 
+#include "cli/suggest.hpp"
 #include "cli/text.hpp"
+#include "core/kafka/properties.hpp"
 
 namespace sluice::cli {
 namespace {
@@ -43,10 +45,24 @@ bool has_userinfo(std::string_view line) {
   return scheme != std::string_view::npos && line.find('@', scheme) != std::string_view::npos;
 }
 
+/// The parts of a text that could be names of settings, dots and underscores in them.
+std::vector<std::string> names_in(std::string_view text) {
+  std::vector<std::string> names(1);
+  for (const char character : lower(text)) {
+    const bool letter = character >= 'a' && character <= 'z';
+    if (letter || character == '.' || character == '_') {
+      names.back() += character;
+    } else if (!names.back().empty()) {
+      names.emplace_back();
+    }
+  }
+  return names;
+}
+
 /// A value may go over several lines, so the assignment before the line counts too.
 bool secret_reaches(const std::vector<std::string>& lines, size_t index) {
   for (size_t line = index + 1; line > 0; --line) {
-    if (is_secret_name(lines[line - 1]) || has_userinfo(lines[line - 1])) return true;
+    if (may_name_secret(lines[line - 1]) || has_userinfo(lines[line - 1])) return true;
     if (assigns(lines[line - 1])) return false;
   }
   return false;
@@ -59,8 +75,25 @@ bool is_secret_name(std::string_view name) {
                                                          "secret",   "token",  "authorization",
                                                          ".key",     "key.",   "credential"};
   const std::string text = lower(name);
-  return std::any_of(words.begin(), words.end(),
-                     [&](std::string_view word) { return text.find(word) != std::string::npos; });
+  const auto names = names_in(text);
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+           return text.find(word) != std::string::npos;
+         }) || std::any_of(names.begin(), names.end(), kafka::is_secret_property);
+}
+
+bool may_name_secret(std::string_view text) {
+  static const std::vector<std::string> meant{"password", "passphrase", "secret", "token",
+                                              "credential"};
+  if (is_secret_name(text)) return true;
+  for (const std::string& name : names_in(text)) {
+    std::string word = name;
+    std::replace(word.begin(), word.end(), '_', '.');
+    for (const std::string& part : split(word, '.')) {
+      if (part.find("pass") != std::string::npos || part == "pwd" || part == "pw") return true;
+      if (part.size() > 3 && !nearest(part, meant).empty()) return true;
+    }
+  }
+  return false;
 }
 
 Error Problem::error() const {
@@ -76,6 +109,7 @@ void Problems::add_source(const std::string& name, std::string_view text) {
 bool Problems::may_hold_secret(const Origin& origin) const {
   const auto found = lines_.find(origin.name);
   if (found == lines_.end() || origin.line == 0) return true;
+  if (secret_places_.count(origin.place()) != 0) return true;
   const size_t last = std::min<size_t>(origin.line, found->second.size());
   return last > 0 && secret_reaches(found->second, last - 1);
 }

@@ -39,6 +39,9 @@ class Problems {
   /// problems of the same places are dropped.
   void close_places();
 
+  /// The value at `origin` is a secret: nothing of its line is shown.
+  void keep_secret(const Origin& origin) { secret_places_.insert(origin.place()); }
+
   /// Whether the line at `origin` may hold a secret, so that nothing of it may be shown.
   [[nodiscard]] bool may_hold_secret(const Origin& origin) const;
 
@@ -66,9 +69,13 @@ class Problems {
   std::vector<std::string> files_;                         ///< as they were read
   std::vector<Problem> problems_;
   std::set<std::string> closed_;  ///< places, as Origin::describe() says them
+  std::set<std::string> secret_places_;  ///< as Origin::place() says them
 };
 
 /// Whether the value of a key with this name may be a secret: never shown.
 [[nodiscard]] bool is_secret_name(std::string_view name);
+
+/// The same, and what may be a misspelt one ("passwort"): what stands beside it is not shown.
+[[nodiscard]] bool may_name_secret(std::string_view text);
 
 }  // namespace sluice::cli

@@ -57,13 +57,17 @@ std::vector<Row> table_rows(const RunReport& run) {
   return rows;
 }
 
-/// One sentence about how the run ended.
-std::string ending(const RunReport& run) {
+/// Of pipelines that were not passed over.
+std::string how_it_ended(const RunReport& run) {
   const bool failed = run.failed() != nullptr;
   if (run.command == "tail" && !failed && run.exit_code != exit_code::limit) {
     return "stopped: what was inserted is committed, the same command goes on from here";
   }
-  if (run.caught_up()) {
+  const bool caught_up =
+      std::all_of(run.pipelines.begin(), run.pipelines.end(), [](const PipelineResult& pipeline) {
+        return pipeline.report.caught_up || pipeline.passed_over;
+      });
+  if (caught_up) {
     const WallTime target = run.until ? std::min(*run.until, run.started_at) : run.started_at;
     return "caught up with everything written before " + utc_words(target);
   }
@@ -72,6 +76,18 @@ std::string ending(const RunReport& run) {
     return "stopped by a limit before the end; the same command goes on from here";
   }
   return "interrupted; what was inserted is committed, the same command goes on from here";
+}
+
+/// One sentence about how the run ended.
+std::string ending(const RunReport& run) {
+  if (run.passed_over()) return "passed over: another sync of it runs";
+  std::vector<std::string> names;
+  for (const PipelineResult& pipeline : run.pipelines) {
+    if (pipeline.passed_over) names.push_back(pipeline.report.name);
+  }
+  if (names.empty()) return how_it_ended(run);
+  return fmt::format("{}\npassed over, as another sync of it runs: {}", how_it_ended(run),
+                     join(names, ", "));
 }
 
 Json counts_json(const Counts& counts) {
@@ -112,7 +128,7 @@ Json pipeline_json(const PipelineResult& pipeline) {
            {"topic", pipeline.topic},
            {"table", pipeline.table},
            {"exit_code", pipeline.exit_code},
-           {"exit_reason", exit_reason(pipeline.exit_code)},
+           {"exit_reason", pipeline.reason()},
            {"caught_up", report.caught_up}};
   out.update(counts_json(report.counts));
   out["seconds"] = seconds_of(report.duration);
@@ -153,6 +169,13 @@ std::string milliseconds_text(std::chrono::nanoseconds duration) {
 
 }  // namespace
 
+std::string_view PipelineResult::reason() const {
+  if (passed_over) return "passed-over";
+  // It reached no limit: another pipeline's failure stopped it.
+  if (report.interrupted && exit_code == exit_code::limit) return "fail-fast";
+  return exit_reason(exit_code);
+}
+
 Counts RunReport::totals() const {
   Counts totals;
   for (const PipelineResult& pipeline : pipelines) {
@@ -177,6 +200,12 @@ bool RunReport::caught_up() const {
                      [](const PipelineResult& pipeline) { return pipeline.report.caught_up; });
 }
 
+bool RunReport::passed_over() const {
+  return !pipelines.empty() &&
+         std::all_of(pipelines.begin(), pipelines.end(),
+                     [](const PipelineResult& pipeline) { return pipeline.passed_over; });
+}
+
 const PipelineResult* RunReport::failed() const {
   std::vector<int> codes;
   for (const PipelineResult& pipeline : pipelines) {
@@ -187,6 +216,12 @@ const PipelineResult* RunReport::failed() const {
     return pipeline.report.error.has_value() && pipeline.exit_code == worst;
   });
   return found == pipelines.end() ? nullptr : &*found;
+}
+
+std::string_view RunReport::reason() const {
+  if (no_data && !error) return "no-data";
+  if (passed_over() && exit_code == exit_code::ok) return "passed-over";
+  return exit_reason(exit_code);
 }
 
 const Error* RunReport::failure() const {
@@ -206,7 +241,7 @@ nlohmann::ordered_json report_json(const RunReport& run) {
            {"command", run.command},
            {"run_id", run.run_id},
            {"exit_code", run.exit_code},
-           {"exit_reason", exit_reason(run.exit_code)},
+           {"exit_reason", run.reason()},
            {"version", version_number()},
            {"started_at", utc_milliseconds(run.started_at)},
            {"finished_at", utc_milliseconds(run.finished_at)},
@@ -256,7 +291,7 @@ std::string stats_text(const RunReport& run) {
 
 std::string report_markdown(const RunReport& run) {
   std::string out = fmt::format("### sluice {}: {} (exit {})\n\n", run.command,
-                                exit_reason(run.exit_code), run.exit_code);
+                                run.reason(), run.exit_code);
   const std::vector<Row> rows = table_rows(run);
   for (size_t index = 0; index < rows.size(); ++index) {
     out += fmt::format("| {} |\n", join(rows[index], " | "));

@@ -4,6 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/clock.hpp"
@@ -19,6 +20,10 @@ struct PipelineResult {
   std::string place;        ///< "sluice.toml:14", for error messages; may be empty
   PipelineReport report;
   int exit_code = 0;
+  bool passed_over = false;  ///< --if-running skip: another sync of it runs
+
+  /// One word for scripts about how it ended.
+  [[nodiscard]] std::string_view reason() const;
 };
 
 /// What a run did. In every pipeline, and so in the totals, read = inserted + rejected + skipped.
@@ -30,11 +35,15 @@ struct RunReport {
   Milliseconds duration{0};
   std::optional<WallTime> until;  ///< --until, where it was a time
   int exit_code = 0;
+  bool no_data = false;  ///< and so the exit code is that of --no-data-exit-code
   std::optional<Error> error;  ///< of the run itself, e.g. a summary file that cannot be written
   std::vector<PipelineResult> pipelines;
 
   [[nodiscard]] Counts totals() const;
   [[nodiscard]] bool caught_up() const;
+  [[nodiscard]] bool passed_over() const;  ///< every pipeline
+  /// One word for scripts about how the run ended.
+  [[nodiscard]] std::string_view reason() const;
   /// The pipeline whose error gave the run its exit code, or null.
   [[nodiscard]] const PipelineResult* failed() const;
   /// That pipeline's error, else the run's own, else null.

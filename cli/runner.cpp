@@ -50,10 +50,9 @@ Milliseconds Runner::elapsed() const {
 }
 
 void Runner::run_job(Job& job, std::stop_source& stop, const std::function<int()>& signal) {
-  bool passed_over = false;
-  PipelineReport report = run_alone(job, stop.get_token(), passed_over);
+  PipelineReport report = run_alone(job, stop.get_token());
   const int code =
-      passed_over
+      job.result.passed_over
           ? exit_code::ok
           : exit_code_of(report, {settings_.run.rejects_ok, signal(), settings_.run.continuous});
   job.watch.finished(report, code);
@@ -64,7 +63,7 @@ void Runner::run_job(Job& job, std::stop_source& stop, const std::function<int()
   if (stops_others) stop.request_stop();
 }
 
-PipelineReport Runner::run_alone(Job& job, const std::stop_token& stop, bool& passed_over) {
+PipelineReport Runner::run_alone(Job& job, const std::stop_token& stop) {
   constexpr Milliseconds look_again{250};
   if (!settings_.run.if_running) return run_to_end(job, stop);
   const std::string& name = job.settings.name;
@@ -83,12 +82,16 @@ PipelineReport Runner::run_alone(Job& job, const std::stop_token& stop, bool& pa
                            "run it again later, or give --if-running wait or skip"};
       return report;
     }
-    passed_over = *settings_.run.if_running == IfRunning::skip;
-    console_.warning(name, "already-running",
-                     busy + (passed_over ? "; passed over" : "; waiting for its end"));
-    if (passed_over) return report;
+    job.result.passed_over = *settings_.run.if_running == IfRunning::skip;
+    console_.warning(
+        name, "already-running",
+        busy + (job.result.passed_over ? "; passed over" : "; waiting for its end"));
+    if (job.result.passed_over) return report;
+    const auto& limit = settings_.run.duration_max;
     while (lock.ok() && !lock->held()) {
-      if (!wait_for(look_again, stop)) {
+      report.limit_reached = limit && elapsed() >= *limit;
+      if (report.limit_reached) return report;
+      if (!wait_for(limit ? std::min(look_again, *limit - elapsed()) : look_again, stop)) {
         report.interrupted = true;
         return report;
       }

@@ -48,7 +48,7 @@ class Runner {
   // runner.cpp: one pipeline
   void run_job(Job& job, std::stop_source& stop, const std::function<int()>& signal);
   /// Unless another sync of it is at hand on this machine and --if-running says not to.
-  [[nodiscard]] PipelineReport run_alone(Job& job, const std::stop_token& stop, bool& passed_over);
+  [[nodiscard]] PipelineReport run_alone(Job& job, const std::stop_token& stop);
   [[nodiscard]] PipelineReport run_to_end(Job& job, const std::stop_token& stop);
   [[nodiscard]] PipelineReport attempt(Job& job, const PipelineReport& before,
                                        const std::stop_token& stop);

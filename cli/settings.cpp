@@ -12,8 +12,9 @@
 namespace sluice::cli {
 namespace {
 
-/// Standard input can be read once, and from a terminal only when that is allowed.
-void check_standard_input(const FlagValues& flags, Problems& problems) {
+/// Standard input can be read once, and from a terminal only when that is allowed. False where it
+/// must not be read: for a configuration is taken what may be a password.
+bool check_standard_input(const FlagValues& flags, Problems& problems) {
   std::vector<Setting<std::string>> readers;
   for (const char* flag : {"config", "clickhouse-password-file"}) {
     for (const auto& given : flags.all(flag)) {
@@ -24,12 +25,15 @@ void check_standard_input(const FlagValues& flags, Problems& problems) {
     problems.add(readers.back().origin,
                  "standard input is already read by " + readers.front().origin.name,
                  "name a file for one of them");
+    return false;
   }
   if (!readers.empty() && flags.has("no-input") && ::isatty(STDIN_FILENO) == 1) {
     problems.add(readers.front().origin,
                  "standard input is a terminal, and --no-input forbids to read it",
                  "give it a file");
+    return false;
   }
+  return true;
 }
 
 void check_version(TableReader& reader) {
@@ -183,7 +187,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   const FlagValues& flags = invocation.flags;
   Settings settings;
   settings.output = read_output_settings(flags, environment, problems);
-  check_standard_input(flags, problems);
+  if (!check_standard_input(flags, problems)) return settings;
   const ConfigFiles files =
       read_config_files(flags.all("config"), environment, system_folder, problems);
   settings.config_files = files.used;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cli/settings_parts.hpp"
+#include "cli/suggest.hpp"
 #include "cli/text.hpp"
 #include "core/kafka/properties.hpp"
 
@@ -90,7 +91,12 @@ std::optional<std::string> plain_text(const ConfigValue& value) {
 void check_property(const KafkaProperty& property, bool allow_unsafe, Problems& problems) {
   const std::string& value = property.secret.given() ? "x" : property.value;
   const auto checked = kafka::check_property(property.key, value, allow_unsafe);
-  if (!checked) problems.add(property.origin, checked.error().message, checked.error().fix);
+  if (checked) return;
+  // A misspelt name of a secret has the secret beside it.
+  if (kafka::is_secret_property(nearest(property.key, kafka::property_names()))) {
+    problems.keep_secret(property.origin);
+  }
+  problems.add(property.origin, checked.error().message, checked.error().fix);
 }
 
 void read_property(const std::string& key, const Origin& key_origin, const ConfigValue& value,

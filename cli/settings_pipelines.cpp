@@ -208,6 +208,34 @@ void read_configured(const Reading& reading, const ConfigValue& root, Settings& 
   select(reading.invocation.arguments, all, out, problems);
 }
 
+/// A snapshot takes the whole topic up to now, and only a snapshot replaces a table.
+void check_snapshot_flags(const Invocation& invocation, const std::vector<PipelineSettings>& chosen,
+                          Problems& problems) {
+  if (invocation.command != "sync" || chosen.empty()) return;
+  const FlagValues& flags = invocation.flags;
+  const auto full =
+      std::find_if(chosen.begin(), chosen.end(),
+                   [](const auto& pipeline) { return pipeline.mode.value == Mode::full; });
+  for (const char* flag : {"keep-old", "allow-empty", "allow-shrink", "allow-views"}) {
+    // A variable may be meant for another run.
+    const bool given = flags.has(flag) && flags.last(flag)->origin.kind == Origin::Kind::flag;
+    if (full != chosen.end() || !given) continue;
+    problems.add(flags.last(flag)->origin, "needs --full",
+                 "add it, or set mode = \"full\" in the pipeline");
+  }
+  if (full == chosen.end()) return;
+  for (const char* flag : {"from", "until"}) {
+    const auto given = flags.last(flag);
+    if (!given || given->value == "start") continue;
+    const std::string of = full->mode.origin.kind == Origin::Kind::flag
+                               ? "--full"
+                               : fmt::format("mode = \"full\" of pipeline {}", full->name);
+    problems.add(given->origin,
+                 fmt::format("excludes {}: a snapshot takes the whole topic up to now", of),
+                 "leave one of them out");
+  }
+}
+
 /// Without a configuration `status` needs no table, and `rejects` none to list: the place is
 /// enough, and the group where one place holds the rejects of several.
 bool needs_no_table(const Invocation& invocation) {
@@ -297,7 +325,8 @@ void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallT
   const Reading reading{invocation, out, now, problems};
   if (invocation.flags.has("topic") || needs_no_table(invocation)) {
     read_adhoc(reading, root, out);
-    return check_dry_run(out, problems);
+    check_dry_run(out, problems);
+    return check_snapshot_flags(invocation, out.pipelines, problems);
   }
   for (const PipelineFlag& flag : adhoc_flags) {
     const auto given = invocation.flags.last(flag.flag);
@@ -306,6 +335,7 @@ void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallT
   }
   read_configured(reading, root, out);
   check_dry_run(out, problems);
+  check_snapshot_flags(invocation, out.pipelines, problems);
 }
 
 }  // namespace sluice::cli

@@ -252,6 +252,7 @@ void read_secret(const ConfigValue& value, const std::string& setting, Problems&
   out.origin = value.origin;
   out.setting = setting;
   if (value.kind != ConfigValue::Kind::table) {
+    problems.keep_secret(value.origin);
     problems.add(value.origin, setting + " must say where the secret is kept, not be it",
                  std::string(secret_example));
     return;

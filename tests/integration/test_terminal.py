@@ -177,7 +177,8 @@ def test_a_second_sync_of_a_pipeline_fails_passes_or_waits(sluice, stuck):
     second = sluice("sync", "orders", "-o", "json").expect(75)
     assert second.json["slug"] == "already-running" and f"process {first.pid}" in second.json["message"]
     passed = sluice("sync", "orders", "--if-running", "skip").expect(0)
-    assert "passed over" in passed.stderr
+    assert "passed over" in passed.stderr and "\npassed over: another sync of it runs\n" in passed.stdout
+    sluice("sync", "orders", "--if-running", "wait", "--max-duration", "300ms", timeout=10).expect(5)
     assert sluice("sync", "orders", "--if-running", "skip", "-q").expect(0).stderr == "", "cron mails nothing"
     waiting = sluice.start("sync", "orders", "--if-running", "wait", "--retry-max-time", "1s")
     waiting.wait_for_stderr("waiting for its end")

@@ -80,6 +80,44 @@ TEST(Reports, TheTableIsTheOneOfTheManual) {
   expect_golden("summary.txt", report_text(run_of({orders(), clicks()}, 3)));
 }
 
+TEST(Reports, APipelineThatWasPassedOverWasNotInterrupted) {
+  PipelineResult passed;
+  passed.report.name = "clicks";
+  passed.passed_over = true;
+  const RunReport alone = run_of({passed}, 0);
+  EXPECT_NE(report_text(alone).find("\npassed over: another sync of it runs\n"), std::string::npos);
+  EXPECT_EQ(report_json(alone)["exit_reason"], "passed-over");
+  EXPECT_EQ(report_json(alone)["caught_up"], false) << "nobody knows";
+  const RunReport both = run_of({orders(), passed}, 3);
+  EXPECT_NE(report_text(both).find("\ncaught up with everything"), std::string::npos);
+  EXPECT_NE(report_text(both).find("\npassed over, as another sync of it runs: clicks\n"),
+            std::string::npos);
+  EXPECT_EQ(report_json(both)["exit_reason"], "rejected");
+  EXPECT_EQ(report_json(both)["pipelines"][1]["exit_reason"], "passed-over");
+}
+
+TEST(Reports, ACodeThatWasChosenDoesNotChangeTheReason) {
+  for (const int code : {3, 5, 9}) {
+    RunReport run = run_of({clicks()}, code);
+    run.no_data = true;
+    EXPECT_EQ(report_json(run)["exit_reason"], "no-data") << code;
+    run.error = Error{Errc::io, "summary-file", "m", ""};
+    run.exit_code = 74;
+    EXPECT_EQ(report_json(run)["exit_reason"], "io");
+  }
+}
+
+TEST(Reports, WhatFailFastStoppedReachedNoLimit) {
+  PipelineResult stopped = clicks();
+  stopped.report.caught_up = false;
+  stopped.report.interrupted = true;
+  stopped.exit_code = 5;
+  RunReport run = failed_run();
+  run.pipelines.push_back(stopped);
+  EXPECT_EQ(report_json(run)["pipelines"][2]["exit_reason"], "fail-fast");
+  EXPECT_EQ(report_json(run)["exit_reason"], "config");
+}
+
 TEST(Reports, OnePipelineHasNoTotal) {
   const std::string text = report_text(run_of({clicks()}, 0));
   EXPECT_EQ(text.find("total"), std::string::npos);

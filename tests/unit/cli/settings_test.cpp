@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/settings.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "cli/command_line.hpp"
+#include "cli/file.hpp"
 #include "tests/unit/cli/folder.hpp"
 
 namespace sluice::cli {
@@ -320,6 +323,28 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
   EXPECT_EQ(problems_.all().front().error().message, "SLUICE_BATCH_AGE: '5' is not a duration");
 }
 
+TEST_F(SettingsTest, FlagsOfASnapshotNeedOneAndThoseOfARangeExcludeIt) {
+  write("sluice.toml", minimal);
+  for (const char* flag : {"--keep-old", "--allow-empty", "--allow-shrink", "--allow-views"}) {
+    (void)read({"sync", flag});
+    EXPECT_EQ(problems_.code(), Errc::usage) << flag;
+    EXPECT_NE(problems_.render().find("needs --full"), std::string::npos) << problems_.render();
+    (void)good({"sync", flag, "--full"});
+  }
+  (void)good({"sync"}, {{"SLUICE_KEEP_OLD", "1"}});
+  for (const auto& range : std::vector<std::vector<std::string>>{{"--until", "-1h"},
+                                                                 {"--from", "earliest"}}) {
+    (void)read({"sync", "--full", range[0], range[1]});
+    EXPECT_EQ(problems_.code(), Errc::usage) << range[0];
+    EXPECT_NE(problems_.render().find("excludes --full"), std::string::npos) << problems_.render();
+  }
+  (void)good({"sync", "--full", "--until", "start", "--max-bytes", "1GB"});
+  const std::string text = wrong(std::string(minimal) + "mode = \"full\"\n", {"--until", "-1h"});
+  EXPECT_NE(text.find("mode = \"full\" of pipeline orders"), std::string::npos) << text;
+  (void)good({"sync", "--keep-old"});
+  (void)good({"tail", "--from", "earliest"});
+}
+
 TEST_F(SettingsTest, SecretsAreRefusedOnTheCommandLineAndNotRepeated) {
   write("sluice.toml", minimal);
   for (const auto& arguments :
@@ -343,10 +368,30 @@ TEST_F(SettingsTest, SecretsWrittenOutInAFileAreRefusedAndNotShown) {
         "[kafka.properties]\nsasl.password = \"canary\"",
         "[kafka.security]\nkey_password = \"canary\n\"", "[clickhouse]\npassword = canary",
         "[clickhouse]\npassword = \"canary", "[clickhouse]\npassword = '''a\ncanary\n'",
-        "[destinations.x]\npassword = \"canary\""}) {
+        "[destinations.x]\npassword = \"canary\"",
+        "[kafka.properties]\n\"sasl.oauthbearer.config\" = \"canary\"",
+        "[kafka.properties.sasl]\njaas.config = \"canary\"",
+        "[kafka.properties.sasl.jaas]\nconfig = \"canary\"",
+        "[kafka.properties]\nssl_key = \"canary\"", "[kafka.properties]\nssl_key = \"canary",
+        "[kafka.properties]\n\"sasl.pasword\" = \"canary\"",
+        "[kafka.properties]\n\"sasl.oauthbearer.confg\" = \"canary\"",
+        "[clickhouse]\npasswort = \"canary\"", "[clickhouse]\npaswd = \"canary\"",
+        "[clickhouse]\nPWD = \"canary\"", "[kafka.security]\nkey_pasword = \"canary"}) {
     const std::string text = wrong(line);
     EXPECT_EQ(text.find("canary"), std::string::npos) << text;
   }
+}
+
+TEST_F(SettingsTest, APasswordOnStandardInputIsNotReadAsAConfiguration) {
+  write("pw", "canary\n");
+  const FileDescriptor before(::dup(STDIN_FILENO));
+  const FileDescriptor password(::open("pw", O_RDONLY));
+  ::dup2(password.get(), STDIN_FILENO);
+  (void)read({"sync", "--clickhouse-password-file", "-", "-c", "-"});
+  ::dup2(before.get(), STDIN_FILENO);
+  EXPECT_EQ(problems_.code(), Errc::usage);
+  EXPECT_EQ(problems_.all().size(), 1u) << problems_.render();
+  EXPECT_EQ(problems_.render().find("canary"), std::string::npos) << problems_.render();
 }
 
 TEST_F(SettingsTest, SecretReferencesAreOneOfFourKinds) {

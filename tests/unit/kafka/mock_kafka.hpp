@@ -179,7 +179,7 @@ inline Result<void> run_until(Source& source, Reader& reader, const std::functio
     TRY(source.poll(Milliseconds{10}));
     const std::vector<PartitionId> owned = reader.owned;
     for (const PartitionId partition : owned) {
-      TRY(source.read(partition, 1000, reader));
+      (void)TRY(source.read(partition, 1000, reader));
     }
   }
   return {};
