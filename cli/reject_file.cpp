@@ -34,10 +34,10 @@ class RejectFile final : public RejectSink {
   Result<void> flush() override {
     // The kernel tells of bytes that it lost once; the next fsync would say that all is well.
     if (failure_) return *failure_;
-    Result<void> flushed = write_buffer();
-    if (flushed.ok()) flushed = sync();
-    if (!flushed.ok()) failure_ = flushed.error();
-    return flushed;
+    TRY(write_buffer());
+    Result<void> synced = sync();
+    if (!synced.ok()) failure_ = synced.error();
+    return synced;
   }
 
  private:

@@ -117,7 +117,7 @@ Result<Start> start_behind(const PipelineOptions& options, PartitionId partition
 /// starts at the same moment commits its start before it inserts, so the group is asked again after
 /// the table: whose offsets have come meanwhile stands there.
 Result<std::map<PartitionId, Offset>> ask_table(const PipelineOptions& options, Source& source,
-                                                std::span<const PartitionId> partitions,
+                                                Sink& sink, std::span<const PartitionId> partitions,
                                                 const std::string& table_uuid, WallTime now,
                                                 std::map<PartitionId, Committed>& committed) {
   std::vector<PartitionId> open;
@@ -126,7 +126,7 @@ Result<std::map<PartitionId, Offset>> ask_table(const PipelineOptions& options, 
   }
   if (open.empty()) return std::map<PartitionId, Offset>();
   auto starts = options.starts_of_table(open);
-  committed = TRY(committed_of(source, partitions, table_uuid, now));
+  committed = TRY(committed_of(source, sink, partitions, table_uuid, now));
   const bool all_committed = std::all_of(open.begin(), open.end(), [&](PartitionId partition) {
     return committed.contains(partition);
   });
@@ -220,7 +220,7 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
   const bool table_tells = options.start.kind == StartAt::Kind::table && options.fixed.empty();
   std::map<PartitionId, Offset> proven;
   if (table_tells) {
-    proven = TRY(ask_table(options, source, partitions, table_uuid, now, committed));
+    proven = TRY(ask_table(options, source, sink, partitions, table_uuid, now, committed));
   } else if (committed.empty() && !options.start_is_explicit && options.fixed.empty()) {
     // The group is asked again after the table: another member that starts at the same moment
     // commits its start before it inserts, so rows of its making come with its offsets.

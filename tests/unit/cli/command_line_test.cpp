@@ -81,13 +81,14 @@ TEST(CommandLine, FlagsOfSyncStandAfterIt) {
 
 TEST(Flags, NoTwoHaveTheSameName) {
   std::map<std::string_view, CommandSet> names;
-  std::set<char> letters;
+  std::map<char, std::string_view> letters;
   for (const Flag& flag : all_flags()) {
     // --partitions is a list for backfill and a switch for status.
     EXPECT_EQ(names[flag.name] & flag.commands, 0u) << flag.name;
     names[flag.name] |= flag.commands;
-    const bool own_letter = flag.short_name == 0 || letters.insert(flag.short_name).second;
-    EXPECT_TRUE(own_letter) << flag.name;
+    if (flag.short_name != 0) {
+      EXPECT_EQ(letters.emplace(flag.short_name, flag.name).first->second, flag.name);
+    }
     EXPECT_FALSE(flag.help.empty());
   }
 }
