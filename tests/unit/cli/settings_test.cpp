@@ -138,6 +138,17 @@ TEST_F(SettingsTest, TheFirstFileOfTheSearchListIsUsed) {
   EXPECT_EQ(settings.config_files, std::vector<std::string>{"home/sluice/sluice.toml"});
 }
 
+TEST_F(SettingsTest, ALinkToAFileThatIsNotThereIsNotPassedOver) {
+  std::filesystem::create_directories("x/sluice");
+  write("x/sluice/sluice.toml", minimal);
+  std::filesystem::create_symlink("nowhere.toml", "sluice.toml");
+  (void)read({"sync"}, {{"XDG_CONFIG_HOME", "x"}});
+  EXPECT_EQ(problems_.code(), Errc::config);
+  EXPECT_NE(problems_.render().find("configuration file ./sluice.toml cannot be read"),
+            std::string::npos)
+      << problems_.render();
+}
+
 TEST_F(SettingsTest, ConfigNoneIgnoresFiles) {
   write("sluice.toml", "broken");
   (void)good({"sync", "-c", "none", "-b", "b:1", "--clickhouse", "http://h:1/d", "-t", "x",
@@ -318,6 +329,10 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
   (void)read({"sync", "--batch-age", "5"});
   EXPECT_EQ(problems_.code(), Errc::usage);
   EXPECT_EQ(problems_.all().front().error().message, "--batch-age: '5' is not a duration");
+  (void)read({"sync", "--max-duration", "0s"});
+  EXPECT_EQ(problems_.code(), Errc::usage) << "it would read nothing";
+  (void)read({"sync", "--memory", "1MiB"});
+  EXPECT_EQ(problems_.all().front().error().message, "--memory: must be at least 16MiB");
   (void)read({"sync"}, {{"SLUICE_BATCH_AGE", "5"}});
   EXPECT_EQ(problems_.code(), Errc::config) << "a variable is configuration";
   EXPECT_EQ(problems_.all().front().error().message, "SLUICE_BATCH_AGE: '5' is not a duration");
