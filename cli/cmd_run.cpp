@@ -163,6 +163,11 @@ int run_configuration(const Invocation& invocation, const Environment& environme
   const WallTime now = clock.wall();
   const OutputSettings output = configuration->settings.output;
   const bool continuous = configuration->settings.run.continuous;
+  for (const std::string& path : output.summary_files) {
+    if (const auto checked = check_summary_file(path); !checked) {
+      return fail(checked.error(), output, environment);
+    }
+  }
   RunControl control;
   Console console(output, environment, clock);
   if (const auto opened = console.open(); !opened) {

@@ -180,6 +180,15 @@ TEST_F(SummaryFileTest, PrometheusMetricsHaveNoTimestampsAndKeepTheLastSuccess) 
   EXPECT_EQ(never.find("last_success"), std::string::npos) << "absent, not 0";
 }
 
+TEST_F(SummaryFileTest, AMissingFolderIsNoticedBeforeTheRun) {
+  for (const char* name : {"nowhere/run.json", "nowhere/run.prom", "nowhere/run.md"}) {
+    const auto checked = check_summary_file(name);
+    ASSERT_FALSE(checked.ok()) << name;
+    EXPECT_EQ(checked.error().code, Errc::io);
+  }
+  EXPECT_TRUE(check_summary_file("run.json").ok());
+}
+
 TEST_F(SummaryFileTest, JsonIsAppendedAndPrometheusReplaced) {
   const RunReport run = run_of({clicks()}, 0);
   for (int round = 0; round < 2; ++round) {
