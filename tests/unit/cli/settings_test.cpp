@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/command_line.hpp"
+#include "cli/connections.hpp"
 #include "cli/file.hpp"
 #include "tests/unit/cli/folder.hpp"
 
@@ -462,6 +463,19 @@ TEST_F(SettingsTest, ClickHouseVariablesOfOthersStandBelowTheFile) {
   EXPECT_EQ(settings.clickhouse.password.name, "CLICKHOUSE_PASSWORD");
   settings = good({"-c", "none", "sync", "-b", "b:1", "-t", "t", "--table", "t"}, theirs);
   EXPECT_EQ(settings.clickhouse.urls.value.front(), "http://other:8123");
+}
+
+TEST_F(SettingsTest, AProxyIsNamedOnlyWhereItIsUsed) {
+  const std::map<std::string, std::string> variables{{"HTTPS_PROXY", "http://proxy:3128"}};
+  write("sluice.toml", minimal);
+  const auto notes = [&](const char* url) {
+    const auto connections = make_connections(good({"sync", "--clickhouse", url}, variables),
+                                              Environment(std::map<std::string, std::string>()));
+    EXPECT_TRUE(connections.ok());
+    return connections->notes;
+  };
+  EXPECT_EQ(notes("https://ch.example:8443").size(), 1u);
+  EXPECT_TRUE(notes("https://127.0.0.1:8443").empty()) << "loopback needs none";
 }
 
 TEST_F(SettingsTest, SecuritySettingsBecomeProperties) {
