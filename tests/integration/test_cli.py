@@ -402,7 +402,7 @@ def stuck(sluice, config):
         yield
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_the_second_signal_ends_at_once(sluice, stuck, number, code):
     process, ours = on_terminal(sluice, ["sync"])
     read_terminal(ours, b"connecting")
