@@ -99,7 +99,12 @@ PipelineReport Runner::run_alone(Job& job, const std::stop_token& stop) {
     job.result.report = std::move(report);
   }
   // Two at once divide the partitions between them: slower, never wrong.
-  if (!lock.ok()) console_.warning(name, lock.error().slug, lock.error().message);
+  if (!lock.ok()) {
+    console_.warning(name, lock.error().slug,
+                     fmt::format("{}; going on without the lock: another sync of it on this "
+                                 "machine would not be noticed ({})",
+                                 lock.error().message, lock.error().fix));
+  }
   return run_to_end(job, stop);
 }
 
