@@ -432,6 +432,21 @@ TEST_F(SettingsTest, KafkaPropertiesAreCheckedByLibrdkafka) {
   EXPECT_NE(text.find("sluice.toml:9:1"), std::string::npos) << text;
 }
 
+TEST_F(SettingsTest, WhatCannotBeABrokerIsRefusedAtOnce) {
+  write("sluice.toml", minimal);
+  for (const char* brokers :
+       {"http://localhost:9092", "localhost:99999", "localhost:0", "localhost:", "localhost:x",
+        "b:9092,localhost:65536", "u:canary@b:9092", "b:9092/", "kafka://b", "ssl://", "[::1]:x"}) {
+    (void)read({"sync", "-b", brokers});
+    EXPECT_EQ(problems_.code(), Errc::usage) << brokers;
+    EXPECT_EQ(problems_.render().find("canary"), std::string::npos) << problems_.render();
+  }
+  for (const char* brokers : {"b", "b:9092", "b:1,c:65535", "SASL_SSL://b:9093", "plaintext://b",
+                              "127.0.0.1:9092", "[::1]:9092", "[::1]", "::1", ":9092"}) {
+    EXPECT_EQ(good({"sync", "-b", brokers}).kafka.brokers.value, brokers);
+  }
+}
+
 TEST_F(SettingsTest, DottedKeysWithoutQuotesMeanTheSame) {
   write("sluice.toml", std::string(minimal) +
                            "[kafka.properties]\nsocket.keepalive.enable = true\n"
