@@ -61,7 +61,7 @@ void write_result(const Settings& settings, Console& console, const RunReport& r
   if (!settings.output.quiet) return console.output().write(report_text(run));
   // Cron mails what is printed: rejects are worth a mail, a run without them is not.
   if (run.exit_code != exit_code::rejected) return;
-  for (const std::string& line : reject_lines(run)) console.write_plain(line + "\n");
+  for (const std::string& line : reject_lines(run, true)) console.write_plain(line + "\n");
 }
 
 void tell_settings(const Settings& settings, const Connections& connections, Console& console) {

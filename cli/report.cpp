@@ -307,10 +307,15 @@ std::string report_markdown(const RunReport& run) {
   return out + "\n";
 }
 
-std::vector<std::string> reject_lines(const RunReport& run) {
+std::vector<std::string> reject_lines(const RunReport& run, bool named) {
   std::vector<std::string> lines;
+  const auto name = [named](const PipelineResult& pipeline) {
+    return named ? pipeline.report.name + ": " : std::string();
+  };
   for (const PipelineResult& pipeline : run.pipelines) {
-    for (const Gap& gap : pipeline.report.gaps) lines.push_back(gap_line(pipeline.topic, gap));
+    for (const Gap& gap : pipeline.report.gaps) {
+      lines.push_back(name(pipeline) + gap_line(pipeline.topic, gap));
+    }
   }
   for (const PipelineResult& pipeline : run.pipelines) {
     const uint64_t rejected = pipeline.report.counts.rejected;
@@ -320,7 +325,7 @@ std::vector<std::string> reject_lines(const RunReport& run) {
                                  ? ""
                                  : fmt::format(" to {} {}", pipeline.reject_sink.substr(0, colon),
                                                pipeline.reject_sink.substr(colon + 1));
-    lines.push_back(counted(rejected, "record") + " rejected" + sink);
+    lines.push_back(name(pipeline) + counted(rejected, "record") + " rejected" + sink);
   }
   return lines;
 }

@@ -65,7 +65,8 @@ struct RunReport {
 /// For --summary-file *.md and GitHub's step summary.
 [[nodiscard]] std::string report_markdown(const RunReport& run);
 
-/// "2 records rejected to topic orders.rejects", one line for each pipeline that has any.
-[[nodiscard]] std::vector<std::string> reject_lines(const RunReport& run);
+/// "2 records rejected to topic orders.rejects", one line for each pipeline that has any; `named`:
+/// with "orders: " before it, where no table tells.
+[[nodiscard]] std::vector<std::string> reject_lines(const RunReport& run, bool named = false);
 
 }  // namespace sluice::cli

@@ -154,6 +154,11 @@ TEST(Reports, ReadIsAlwaysInsertedAndRejectedAndSkipped) {
   EXPECT_EQ(totals.read, totals.inserted + totals.rejected + totals.skipped);
 }
 
+TEST(Reports, WithoutATableRejectsAreToldWithThePipeline) {
+  EXPECT_EQ(reject_lines(run_of({orders(), clicks()}, 3), true),
+            std::vector<std::string>{"orders: 2 records rejected to topic orders.rejects"});
+}
+
 TEST(Reports, MarkdownIsATable) {
   expect_golden("summary.md", report_markdown(run_of({orders(), clicks()}, 3)));
 }
