@@ -275,6 +275,9 @@ PipelineOptions Runner::options_of(const Job& job, const PipelineSettings& pipel
   options.run_id = run_id_;
   if (!job.read_whole) options.start = pipeline.start.value;
   options.start_is_explicit = run.start_is_explicit || job.read_whole;
+  options.warns_of_start = run.start_is_explicit && !job.read_whole &&
+                           pipeline.replayed_group.empty() && !pipeline.range &&
+                           before.partitions.empty();
   options.joins_always = job.family != nullptr && !run.continuous;
   options.batch = {pipeline.batch_rows.value, pipeline.batch_bytes.value, pipeline.batch_age.value};
   options.memory_now = &block_bytes_each_;

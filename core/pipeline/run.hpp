@@ -109,6 +109,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Result<void> prepare();
   void turn();
   void rest(bool busy);
+  void warn_of_start();
   void drain();
   bool all_settled() const;
   bool finished();
