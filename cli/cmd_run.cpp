@@ -62,7 +62,7 @@ void write_result(const Settings& settings, Console& console, const RunReport& r
   if (!settings.output.quiet) return console.output().write(report_text(run));
   // Cron mails what is printed: rejects are worth a mail, a run without them is not.
   if (run.exit_code != exit_code::rejected) return;
-  for (const std::string& line : reject_lines(run)) console.write_plain(line + "\n");
+  for (const std::string& line : reject_lines(run, true)) console.write_plain(line + "\n");
 }
 
 void tell_settings(const Settings& settings, const Connections& connections, Console& console) {
@@ -165,6 +165,11 @@ int run_configuration(const Invocation& invocation, const Environment& environme
   const WallTime now = clock.wall();
   const OutputSettings output = configuration->settings.output;
   const bool continuous = configuration->settings.run.continuous;
+  for (const std::string& path : output.summary_files) {
+    if (const auto checked = check_summary_file(path); !checked) {
+      return fail(checked.error(), output, environment);
+    }
+  }
   RunControl control;
   Console console(output, environment, clock);
   if (const auto opened = console.open(); !opened) {

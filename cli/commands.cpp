@@ -42,15 +42,15 @@ constexpr std::string_view tail_help = R"(Copies topics and goes on until it is 
 
 Usage: sluice tail [PIPELINE...] [FLAGS]
 
-Starts at the group's committed offsets, else at the pipeline's start (earliest; --from end for new
-records only). SIGTERM and SIGINT finish what is in flight, commit and exit 0; SIGHUP reads the
+Starts at the group's committed offsets; a group without any at the pipeline's start (earliest;
+--from end for new records only). SIGTERM and SIGINT finish what is in flight, commit and exit 0; SIGHUP reads the
 configuration and secrets again and opens the log file anew.
 )";
 
 constexpr std::string_view tail_examples =
     R"(  sluice tail                   every pipeline of ./sluice.toml, until it is told to stop
   sluice tail orders --from end
-                                new records only
+                                new records only, where the group has no offsets
   sluice tail --metrics-listen 127.0.0.1:9464
                                 with /metrics, /healthz, /readyz and /status
 )";

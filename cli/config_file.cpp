@@ -42,9 +42,10 @@ void read_one(const std::string& path, const Origin& named_by, ConfigFiles& file
   if (root) merge(files.root, *root);
 }
 
+/// Also a link to a file that is not there: somebody meant it to be read.
 bool exists(const std::string& path) {
   std::error_code failure;
-  return std::filesystem::exists(path, failure);
+  return std::filesystem::exists(path, failure) || std::filesystem::is_symlink(path, failure);
 }
 
 std::vector<std::string> search_list(const Environment& environment,

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cli/text.hpp"
+#include "core/clickhouse/server.hpp"
 #include "core/kafka/properties.hpp"
 
 namespace sluice::cli {
@@ -81,10 +82,10 @@ Result<void> add_servers(const Settings& settings, const Environment& environmen
     server.verify_tls = from.verify_tls.value;
     server.allow_plaintext_auth = from.allow_plaintext_auth.value;
     server.proxy = proxy_for(url, from, environment);
-    TRY(clickhouse::check_server_options(server));
-    if (!server.proxy.empty()) {
+    const clickhouse::HttpOptions http = TRY(clickhouse::http_options(server));
+    if (!http.proxy.empty()) {
       out.notes.push_back(fmt::format("{} is reached through the proxy {} ({})", url,
-                                      without_userinfo(server.proxy), from.proxy.origin.place()));
+                                      without_userinfo(http.proxy), from.proxy.origin.place()));
     }
     out.servers[destination].push_back(std::move(server));
   }

@@ -40,9 +40,9 @@ int exit_code_of(Errc code, int signal) {
     case Errc::io:
       return exit_code::io;
     case Errc::cancelled:
-      return signal == SIGTERM ? exit_code::terminated
-             : signal != 0     ? exit_code::interrupted
-                               : exit_code::limit;
+      return signal == SIGINT ? exit_code::interrupted
+             : signal != 0    ? exit_code::terminated
+                              : exit_code::limit;
     case Errc::failed:
       return exit_code::failed;
     case Errc::internal:

@@ -71,7 +71,8 @@ constexpr std::string_view exit_codes_text =
             pipeline runs already (--if-running fail); try again
   77        authentication, ACL or grant refused
   78        configuration invalid; topic, table or column missing; types do not fit
-  130, 143  interrupted by SIGINT, by SIGTERM after draining; the same command goes on from there
+  130, 143  interrupted by SIGINT, by SIGTERM or SIGHUP after draining; the same command goes on
+            from there
 
 With several pipelines the worst counts: 70, 78, 77, 65, 74, 75, 1, 143, 130, 4, 5, 3, 0. The code
 of each pipeline is in the JSON. A tail that a signal ends exits with 0, also when it passed over

@@ -18,11 +18,13 @@
 namespace {
 
 /// A caller may have closed a standard stream. The next file we open would get its number, and
-/// what is meant for people would land in it: a reject file, or a connection.
+/// what is meant for people would land in it: a reject file, or a connection. A result that is
+/// written to a closed standard output is an error all the same.
 void open_standard_streams() {
   for (int descriptor = 0; descriptor <= STDERR_FILENO; ++descriptor) {
     const bool closed = ::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF;
-    if (closed && ::open("/dev/null", O_RDWR) != descriptor) ::_exit(sluice::cli::exit_code::io);
+    const int flags = descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR;
+    if (closed && ::open("/dev/null", flags) != descriptor) ::_exit(sluice::cli::exit_code::io);
   }
 }
 

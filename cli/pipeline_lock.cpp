@@ -63,7 +63,8 @@ Result<PipelineLock> PipelineLock::take(const std::string& folder, const std::st
                                       O_RDWR | O_CREAT | O_NOFOLLOW, lock_mode));
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
-      return Error{Errc::io, "lock-file", "the lock cannot be taken: " + system_message(errno), ""};
+      return Error{Errc::io, "lock-file", "the lock cannot be taken: " + system_message(errno),
+                   "name a folder on a local disk with RUNTIME_DIRECTORY"};
     }
     lock.holder_ = holder_of(file);
     return lock;

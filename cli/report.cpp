@@ -290,8 +290,8 @@ std::string stats_text(const RunReport& run) {
 }
 
 std::string report_markdown(const RunReport& run) {
-  std::string out = fmt::format("### sluice {}: {} (exit {})\n\n", run.command,
-                                run.reason(), run.exit_code);
+  std::string out =
+      fmt::format("### sluice {}: {} (exit {})\n\n", run.command, run.reason(), run.exit_code);
   const std::vector<Row> rows = table_rows(run);
   for (size_t index = 0; index < rows.size(); ++index) {
     out += fmt::format("| {} |\n", join(rows[index], " | "));
@@ -307,10 +307,15 @@ std::string report_markdown(const RunReport& run) {
   return out + "\n";
 }
 
-std::vector<std::string> reject_lines(const RunReport& run) {
+std::vector<std::string> reject_lines(const RunReport& run, bool named) {
   std::vector<std::string> lines;
+  const auto name = [named](const PipelineResult& pipeline) {
+    return named ? pipeline.report.name + ": " : std::string();
+  };
   for (const PipelineResult& pipeline : run.pipelines) {
-    for (const Gap& gap : pipeline.report.gaps) lines.push_back(gap_line(pipeline.topic, gap));
+    for (const Gap& gap : pipeline.report.gaps) {
+      lines.push_back(name(pipeline) + gap_line(pipeline.topic, gap));
+    }
   }
   for (const PipelineResult& pipeline : run.pipelines) {
     const uint64_t rejected = pipeline.report.counts.rejected;
@@ -321,11 +326,10 @@ std::vector<std::string> reject_lines(const RunReport& run) {
                                  : fmt::format(" to {} {}", pipeline.reject_sink.substr(0, colon),
                                                pipeline.reject_sink.substr(colon + 1));
     // Without a configuration only flags say where they are; of PIPELINE:TOPIC the pipeline knows.
-    const std::string& name = pipeline.report.name;
-    const std::string next = pipeline.place.empty()
-                                 ? ""
-                                 : "      next: sluice rejects " + name.substr(0, name.find(':'));
-    lines.push_back(counted(rejected, "record") + " rejected" + sink + next);
+    const std::string& own = pipeline.report.name;
+    const std::string next =
+        pipeline.place.empty() ? "" : "      next: sluice rejects " + own.substr(0, own.find(':'));
+    lines.push_back(name(pipeline) + counted(rejected, "record") + " rejected" + sink + next);
   }
   return lines;
 }

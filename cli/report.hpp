@@ -66,7 +66,7 @@ struct RunReport {
 [[nodiscard]] std::string report_markdown(const RunReport& run);
 
 /// "2 records rejected to topic orders.rejects      next: sluice rejects orders", one line for each
-/// pipeline that has any.
-[[nodiscard]] std::vector<std::string> reject_lines(const RunReport& run);
+/// pipeline that has any; `named`: with "orders: " before it, where no table tells.
+[[nodiscard]] std::vector<std::string> reject_lines(const RunReport& run, bool named = false);
 
 }  // namespace sluice::cli

@@ -100,7 +100,12 @@ PipelineReport Runner::run_alone(Job& job, const std::stop_token& stop) {
     job.result.report = std::move(report);
   }
   // Two at once divide the partitions between them: slower, never wrong.
-  if (!lock.ok()) console_.warning(name, lock.error().slug, lock.error().message);
+  if (!lock.ok()) {
+    console_.warning(name, lock.error().slug,
+                     fmt::format("{}; going on without the lock: another sync of it on this "
+                                 "machine would not be noticed ({})",
+                                 lock.error().message, lock.error().fix));
+  }
   return run_to_end(job, stop);
 }
 
@@ -276,6 +281,9 @@ PipelineOptions Runner::options_of(const Job& job, const PipelineSettings& pipel
   const bool table_tells = pipeline.start.value.kind == StartAt::Kind::table;
   if (!job.read_whole || table_tells) options.start = pipeline.start.value;
   options.start_is_explicit = run.start_is_explicit || job.read_whole;
+  options.warns_of_start = run.start_is_explicit && !job.read_whole &&
+                           pipeline.replayed_group.empty() && !pipeline.range &&
+                           before.partitions.empty();
   options.joins_always = job.family != nullptr && !run.continuous;
   options.batch = {pipeline.batch_rows.value, pipeline.batch_bytes.value, pipeline.batch_age.value};
   options.memory_now = &block_bytes_each_;

@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "cli/settings_parts.hpp"
 #include "cli/suggest.hpp"
 #include "cli/text.hpp"
+#include "cli/units.hpp"
 #include "core/kafka/properties.hpp"
 
 namespace sluice::cli {
@@ -179,6 +181,37 @@ void read_security(const ConfigValue& table, KafkaSettings& out, Problems& probl
   reader.finish();
 }
 
+/// Whether a name and a port, either of which may be missing, are what librdkafka can connect to.
+bool is_host_and_port(std::string_view text) {
+  constexpr uint64_t port_max = 65'535;
+  if (text.find_first_of(" \t/@?#") != std::string_view::npos) return false;
+  const size_t colon = text.rfind(':');
+  const bool bracketed = colon != std::string_view::npos && colon > 0 && text[colon - 1] == ']';
+  const bool port = colon != std::string_view::npos && (bracketed || text.find(':') == colon);
+  if (!port) return !text.empty();  // or an IPv6 address
+  const std::string_view digits = text.substr(colon + 1);
+  const bool number = !digits.empty() && digits.size() < 6 &&
+                      digits.find_first_not_of("0123456789") == std::string_view::npos;
+  const auto value = number ? parse_count(digits) : std::nullopt;
+  return value && *value > 0 && *value <= port_max;
+}
+
+/// librdkafka passes over what it cannot read, and waits for a broker that is never asked.
+void check_broker(const std::string& broker, const Origin& origin, Problems& problems) {
+  constexpr std::array protocols{"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"};
+  const size_t scheme = broker.find("://");
+  const std::string protocol = lower(broker.substr(0, scheme));
+  const bool known = scheme == std::string::npos ||
+                     std::find(protocols.begin(), protocols.end(), protocol) != protocols.end();
+  const std::string rest = scheme == std::string::npos ? broker : broker.substr(scheme + 3);
+  if (known && is_host_and_port(rest)) return;
+  const std::string shown =
+      broker.find('@') == std::string::npos ? "'" + escape_control(broker, 80) + "'" : "this";
+  problems.add(origin, shown + " is not the address of a Kafka broker",
+               known ? "write it like kafka.example:9092, the port from 1 to 65535"
+                     : "write it like kafka.example:9092; security.protocol says how to connect");
+}
+
 }  // namespace
 
 void overlay_kafka(const FlagValues& flags, const Environment& environment, ConfigValue& root,
@@ -195,6 +228,7 @@ void read_kafka(const ConfigValue& table, bool allow_unsafe, KafkaSettings& out,
   TableReader reader(table, "kafka", problems);
   Setting<std::vector<std::string>> brokers;
   reader.text_list("brokers", brokers);
+  for (const std::string& broker : brokers.value) check_broker(broker, brokers.origin, problems);
   out.brokers = {join(brokers.value, ","), brokers.origin};
   out.allow_unsafe_properties.value = allow_unsafe;
   add_text(reader, "client_id", "client.id", out);

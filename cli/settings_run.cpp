@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint64_t memory_min = 16ull << 20;
 
-void read_limits(TableReader& reader, RunSettings& out) {
+void read_limits(TableReader& reader, RunSettings& out, Problems& problems) {
   constexpr uint64_t unlimited = UINT64_MAX;
   Setting<Milliseconds> duration;
   Setting<uint64_t> rows;
@@ -24,6 +24,9 @@ void read_limits(TableReader& reader, RunSettings& out) {
     return setting.origin.kind != Origin::Kind::built_in;
   };
   if (given(duration)) out.duration_max = duration.value;
+  if (out.duration_max == Milliseconds{0}) {
+    problems.add(duration.origin, "must be longer than nothing", "leave it out for no limit");
+  }
   if (given(rows)) out.rows_max = rows.value;
   if (given(bytes)) out.bytes_max = bytes.value;
 }
@@ -259,7 +262,7 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   Setting<Milliseconds> idle;
   reader.duration("exit-on-idle", idle);
   if (idle.origin.kind != Origin::Kind::built_in) out.idle_max = idle.value;
-  read_limits(reader, out);
+  read_limits(reader, out, problems);
   read_until(flags, now, out, problems);
   Setting<uint64_t> no_data;
   reader.count("no-data-exit-code", 0, 125, no_data);

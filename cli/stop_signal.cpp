@@ -28,7 +28,7 @@ StopSignal::StopSignal(SignalActions actions) : actions_(std::move(actions)) {
   for (const int signal : {SIGINT, SIGTERM}) {
     if (!is_ignored(signal)) ::sigaddset(&caught_, signal);
   }
-  if (actions_.hang_up && !is_ignored(SIGHUP)) ::sigaddset(&caught_, SIGHUP);
+  if (!is_ignored(SIGHUP)) ::sigaddset(&caught_, SIGHUP);
   if (actions_.show_status && !is_ignored(SIGUSR1)) ::sigaddset(&caught_, SIGUSR1);
   CHECK(::pthread_sigmask(SIG_BLOCK, &caught_, &mask_before_) == 0);
   signals_ = FileDescriptor(::signalfd(-1, &caught_, SFD_CLOEXEC));
@@ -57,12 +57,12 @@ void StopSignal::watch() {
 }
 
 void StopSignal::take(int signal) {
-  if (signal == SIGHUP) return actions_.hang_up();
+  if (signal == SIGHUP && actions_.hang_up) return actions_.hang_up();
   if (signal == SIGUSR1) return actions_.show_status();
   int none = 0;
   if (signal_.compare_exchange_strong(none, signal)) return actions_.stop(signal);
   actions_.before_exit();
-  ::_exit(signal == SIGTERM ? exit_code::terminated : exit_code::interrupted);
+  ::_exit(exit_code_of(Errc::cancelled, signal));
 }
 
 }  // namespace sluice::cli

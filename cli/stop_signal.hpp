@@ -13,15 +13,15 @@ namespace sluice::cli {
 
 /// What the signals of a run do. Called on the signal thread, outside signal context.
 struct SignalActions {
-  std::function<void(int)> stop;      ///< first SIGINT or SIGTERM: finish and end
+  std::function<void(int)> stop;      ///< first SIGINT, SIGTERM or SIGHUP: finish and end
   std::function<void()> before_exit;  ///< second one: last thing before _exit()
-  std::function<void()> hang_up;      ///< SIGHUP; empty: left as it was
+  std::function<void()> hang_up;      ///< SIGHUP; empty: as SIGTERM
   std::function<void()> show_status;  ///< SIGUSR1; empty: left as it was
 };
 
-/// Turns SIGINT and SIGTERM into a request to stop, and the second of them into an immediate exit
-/// with 130 or 143. A signal that was ignored when we were started (nohup, background jobs) stays
-/// so. Make it before any other thread: threads inherit the mask that keeps signals from them.
+/// Turns SIGINT, SIGTERM and SIGHUP into a request to stop, and the second of them into an immediate
+/// exit with 130 or 143. A signal that was ignored when we were started (nohup, background jobs)
+/// stays so. Make it before any other thread: threads inherit the mask that keeps signals from them.
 class StopSignal {
  public:
   explicit StopSignal(SignalActions actions);

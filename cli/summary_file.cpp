@@ -104,7 +104,22 @@ Result<void> replace(const std::string& path, const std::string& text) {
   return summary_error(path, "replaced", number);
 }
 
+bool is_replaced(const std::string& path) {
+  return !path.ends_with(".json") && !path.ends_with(".md");
+}
+
 }  // namespace
+
+Result<void> check_summary_file(const std::string& path) {
+  struct stat status {};
+  const std::string folder = folder_of(path);
+  if (::stat(folder.c_str(), &status) != 0) return summary_error(path, "written", errno);
+  const bool appended = !is_replaced(path) && ::access(path.c_str(), F_OK) == 0;
+  const int writable =
+      appended ? ::access(path.c_str(), W_OK) : ::access(folder.c_str(), W_OK | X_OK);
+  if (writable != 0) return summary_error(path, "written", errno);
+  return {};
+}
 
 std::string prometheus_text(const RunReport& run, const std::string& before) {
   const double finished = static_cast<double>(run.finished_at.time_since_epoch().count()) / 1e3;
@@ -136,7 +151,7 @@ Result<void> append_markdown(const std::string& path, const RunReport& run) {
 
 Result<void> write_summary_file(const std::string& path, const RunReport& run) {
   if (path.ends_with(".json")) return append(path, report_json(run).dump() + "\n");
-  if (path.ends_with(".md")) return append_markdown(path, run);
+  if (!is_replaced(path)) return append_markdown(path, run);
   const auto before = read_file(path, "summary file", prom_bytes_max);
   return replace(path, prometheus_text(run, before ? before->text : std::string()));
 }

@@ -8,6 +8,9 @@
 
 namespace sluice::cli {
 
+/// Whether there is a folder to write it in, asked before a run; writes nothing. Errc::io.
+[[nodiscard]] Result<void> check_summary_file(const std::string& path);
+
 /// Writes the summary of a run as the file's ending says:
 ///   .json  one line appended: the document of -o json
 ///   .prom  replaced atomically, for node_exporter's textfile collector

@@ -101,8 +101,18 @@ void TableReader::number(std::string_view key, const char* what, std::string_vie
                                   : std::to_string(value->integer);
     return problem(*value, key, fmt::format("{} is not {}", found, what), std::string(example));
   }
-  if (*number < smallest) return problem(*value, key, fmt::format("must be at least {}", smallest));
-  if (*number > largest) return problem(*value, key, fmt::format("must be at most {}", largest));
+  const auto shown = [&](uint64_t limit) {
+    const bool size = example == size_example && limit > 0;
+    if (size && limit % (1u << 20) == 0) return fmt::format("{}MiB", limit >> 20);
+    if (size && limit % (1u << 10) == 0) return fmt::format("{}KiB", limit >> 10);
+    return std::to_string(limit);
+  };
+  if (*number < smallest) {
+    return problem(*value, key, fmt::format("must be at least {}", shown(smallest)));
+  }
+  if (*number > largest) {
+    return problem(*value, key, fmt::format("must be at most {}", shown(largest)));
+  }
   out = {*number, value->origin};
 }
 

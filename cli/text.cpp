@@ -270,6 +270,8 @@ std::string short_bytes(double bytes) {
 }
 
 std::string short_duration(Milliseconds duration) {
+  constexpr Milliseconds tenth{100};
+  if (duration > Milliseconds{0} && duration < tenth) return fmt::format("{}ms", duration.count());
   if (duration < std::chrono::seconds(60)) {
     return fmt::format("{:.1f}s", static_cast<double>(duration.count()) / 1e3);
   }

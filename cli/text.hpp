@@ -43,7 +43,7 @@ using TextRow = std::vector<std::string>;
 [[nodiscard]] std::string short_count(double number);
 /// 5600120034 as "5.6 GB".
 [[nodiscard]] std::string short_bytes(double bytes);
-/// 31.4s, 1m 39s, 2h 05m.
+/// 12ms, 31.4s, 1m 39s, 2h 05m.
 [[nodiscard]] std::string short_duration(Milliseconds duration);
 /// Whole seconds: "11s", "1m 39s".
 [[nodiscard]] std::string short_seconds(uint64_t seconds);

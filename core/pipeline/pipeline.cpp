@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -48,6 +50,7 @@ Result<void> PipelineRun::prepare() {
   encode_for(TRY(target(std::move(table))));
   plan_ = TRY(
       make_plan(options_, ports_.source, ports_.sink, schema_->table().uuid, ports_.clock.wall()));
+  if (options_.warns_of_start) warn_of_start();
   if (exact()) TRY(check_decisions());
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
@@ -55,6 +58,20 @@ Result<void> PipelineRun::prepare() {
   delivery_.emplace(ports_.sink, options_.seed, options_.on_error == OnError::stop);
   commit_last_ = group_look_last_ = stall_look_last_ = ports_.clock.now();
   return {};
+}
+
+void PipelineRun::warn_of_start() {
+  if (plan_.group_is_new) return;
+  const auto stands =
+      std::count_if(plan_.partitions.begin(), plan_.partitions.end(),
+                    [](const auto& entry) { return entry.second.committed.has_value(); });
+  ports_.observer.warning(
+      "start-not-used",
+      fmt::format("--from is not used, it is for groups without offsets: group {} has committed "
+                  "offsets on {} of {} partitions and goes on from them, any other begins at its "
+                  "first record; to start elsewhere give another --group, or move this one with "
+                  "kafka-consumer-groups --reset-offsets while nobody runs it",
+                  options_.group, stands, plan_.partitions.size()));
 }
 
 void PipelineRun::turn() {

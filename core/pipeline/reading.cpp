@@ -38,14 +38,23 @@ void PipelineRun::relieve_memory() {
   send_ready();
 }
 
-/// Whether reading has to wait so that no more rows a second are read than was asked for.
-bool PipelineRun::paced() const {
-  if (!options_.rows_per_second_max) return false;
-  const double seconds = std::chrono::duration<double>(since(started_)).count();
+/// How many records one read may take, so that no more rows a second are read than was asked for:
+/// those of a hundredth of a second at least, or none.
+size_t PipelineRun::allowed_now() const {
+  if (!options_.rows_per_second_max) return read_records_max;
+  constexpr uint64_t reads_per_second = 100;
+  const uint64_t rate = *options_.rows_per_second_max;
+  const uint64_t at_once = std::clamp<uint64_t>(rate / reads_per_second, 1, read_records_max);
+  const double seconds =
+      reading_since_ ? std::chrono::duration<double>(since(*reading_since_)).count() : 0;
   const uint64_t before = options_.before == nullptr ? 0 : options_.before->counts.read;
-  const double allowed = static_cast<double>(*options_.rows_per_second_max) * seconds;
-  return static_cast<double>(counts_.read - before) > allowed;
+  const double left = static_cast<double>(at_once) + static_cast<double>(rate) * seconds -
+                      static_cast<double>(counts_.read - before);
+  if (left < static_cast<double>(at_once)) return 0;
+  return static_cast<size_t>(std::min(left, static_cast<double>(read_records_max)));
 }
+
+bool PipelineRun::paced() const { return allowed_now() == 0; }
 
 bool PipelineRun::read_some() {
   bool any = false;
@@ -79,17 +88,20 @@ bool PipelineRun::read_some() {
 
 void PipelineRun::read_partition(PartitionId partition) {
   const TimePoint start = ports_.clock.now();
+  if (!reading_since_) reading_since_ = start;
   for (int i = 0; i < reads_per_partition_max; ++i) {
-    const Result<size_t> count = ports_.source.read(partition, read_records_max, *this);
+    const size_t wanted = allowed_now();
+    if (wanted == 0) break;
+    const Result<size_t> count = ports_.source.read(partition, wanted, *this);
     if (!count.ok()) {
       fatal_ = count.error().code != Errc::data_loss;
       fail(count.error());
       return;
     }
     if (!ready_.empty()) send_ready();
-    if (*count < read_records_max || !reading_ || reading_session_->reached()) break;
+    if (*count < wanted || !reading_ || reading_session_->reached()) break;
     if (exact() ? waits_to_be_sent(partition) : !ready_.empty()) break;
-    if (memory_full() || paced()) break;
+    if (memory_full()) break;
   }
   times_.poll += since(start);
   tell_unknown_fields();

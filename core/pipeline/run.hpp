@@ -110,6 +110,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Result<void> prepare();
   void turn();
   void rest(bool busy);
+  void warn_of_start();
   void drain();
   bool all_settled() const;
   bool finished();
@@ -134,6 +135,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   // reading.cpp: records become rows
   bool memory_full() const;
   void relieve_memory();
+  size_t allowed_now() const;
   bool paced() const;
   bool read_some();
   void read_partition(PartitionId partition);
@@ -212,6 +214,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   PipelinePorts ports_;
   std::stop_token stop_;
   TimePoint started_;
+  std::optional<TimePoint> reading_since_;
   Plan plan_;
   std::optional<BlockSchema> schema_;
   std::unique_ptr<Decoder> decoder_;

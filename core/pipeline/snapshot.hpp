@@ -93,7 +93,7 @@ struct SnapshotOptions {
 struct SnapshotLoad {
   std::string table_name;
   std::string group;
-  std::string asked;  ///< what its group says of it
+  std::string asked{};  ///< what its group says of it
   std::map<PartitionId, OffsetRange> fixed;
   bool resumed = false;       ///< an earlier run began it
   bool exactly_once = false;  ///< the table keeps the promise, so a killed load can go on

@@ -330,9 +330,11 @@ def test_closed_standard_streams_are_no_harm(sluice, config):
     config(MINIMAL)
     command = f'exec "{sluice.binary}" sync --retry-max-time 1s --log-file run.log 0<&- 1>&- 2>&-'
     run = subprocess.run(["bash", "-c", command], cwd=sluice.folder)
-    assert run.returncode == 75
+    assert run.returncode == 74, "the result went nowhere"
     log = (sluice.folder / "run.log").read_text()
     assert "PIPELINE" not in log and "run finished" in log
+    help_ = subprocess.run(["bash", "-c", f'exec "{sluice.binary}" --help 1>&-'], capture_output=True)
+    assert help_.returncode == 74 and b"standard output cannot be written" in help_.stderr
 
 
 def test_no_home_and_no_variables_at_all(sluice, config):
@@ -414,7 +416,7 @@ def stuck(sluice, config):
         yield
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
 def test_the_second_signal_ends_at_once(sluice, stuck, number, code):
     process, ours = on_terminal(sluice, ["sync"])
     read_terminal(ours, b"connecting")

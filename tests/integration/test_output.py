@@ -30,7 +30,7 @@ def test_a_quiet_run_with_rejects_says_so(kafka, clickhouse, sluice, topic, tabl
     run = sluice(*sync_arguments(kafka, clickhouse, topic, table, "-q", "--on-error", "reject", "--reject-file",
                                  "r.jsonl")).expect(3)
     assert run.stdout == ""
-    assert run.stderr == "2 records rejected to file r.jsonl\n"
+    assert run.stderr == f"{topic}: 2 records rejected to file r.jsonl\n"
 
 
 def test_the_table_and_how_it_ended(kafka, clickhouse, sluice, topic, table, loaded):

@@ -194,6 +194,7 @@ def test_a_second_sync_of_a_pipeline_fails_passes_or_waits(sluice, stuck):
 def test_without_a_folder_for_locks_it_runs_all_the_same(sluice, stuck):
     run = sluice.start("sync", "orders", env={"RUNTIME_DIRECTORY": "/proc/nowhere"})
     run.wait_for_stderr("/proc/nowhere for lock files cannot be made")
+    assert "going on without the lock" in run.stderr
     assert run.running
 
 

@@ -31,6 +31,7 @@ TEST(ExitCodes, OfAnInterruptedRunNameTheSignal) {
   report.interrupted = true;
   EXPECT_EQ(exit_code_of(report, {.rejects_ok = false, .signal = SIGINT}), 130);
   EXPECT_EQ(exit_code_of(report, {.rejects_ok = false, .signal = SIGTERM}), 143);
+  EXPECT_EQ(exit_code_of(report, {.rejects_ok = false, .signal = SIGHUP}), 143);
 }
 
 TEST(ExitCodes, APipelineStoppedByFailFastGoesOnNextTime) {

@@ -155,6 +155,11 @@ TEST(Reports, ReadIsAlwaysInsertedAndRejectedAndSkipped) {
   EXPECT_EQ(totals.read, totals.inserted + totals.rejected + totals.skipped);
 }
 
+TEST(Reports, WithoutATableRejectsAreToldWithThePipeline) {
+  EXPECT_EQ(reject_lines(run_of({orders(), clicks()}, 3), true),
+            std::vector<std::string>{"orders: 2 records rejected to topic orders.rejects"});
+}
+
 TEST(Reports, MarkdownIsATable) {
   expect_golden("summary.md", report_markdown(run_of({orders(), clicks()}, 3)));
 }
@@ -179,6 +184,15 @@ TEST_F(SummaryFileTest, PrometheusMetricsHaveNoTimestampsAndKeepTheLastSuccess) 
             std::string::npos);
   const std::string never = prometheus_text(run_of({failed_run().pipelines[1]}, 78), "");
   EXPECT_EQ(never.find("last_success"), std::string::npos) << "absent, not 0";
+}
+
+TEST_F(SummaryFileTest, AMissingFolderIsNoticedBeforeTheRun) {
+  for (const char* name : {"nowhere/run.json", "nowhere/run.prom", "nowhere/run.md"}) {
+    const auto checked = check_summary_file(name);
+    ASSERT_FALSE(checked.ok()) << name;
+    EXPECT_EQ(checked.error().code, Errc::io);
+  }
+  EXPECT_TRUE(check_summary_file("run.json").ok());
 }
 
 TEST_F(SummaryFileTest, JsonIsAppendedAndPrometheusReplaced) {

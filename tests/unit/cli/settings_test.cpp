@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/command_line.hpp"
+#include "cli/connections.hpp"
 #include "cli/file.hpp"
 #include "tests/unit/cli/folder.hpp"
 
@@ -136,6 +137,17 @@ TEST_F(SettingsTest, TheFirstFileOfTheSearchListIsUsed) {
   write("etc/sluice.toml", "this is not read");
   const Settings settings = good({"sync"}, {{"XDG_CONFIG_HOME", "home"}});
   EXPECT_EQ(settings.config_files, std::vector<std::string>{"home/sluice/sluice.toml"});
+}
+
+TEST_F(SettingsTest, ALinkToAFileThatIsNotThereIsNotPassedOver) {
+  std::filesystem::create_directories("x/sluice");
+  write("x/sluice/sluice.toml", minimal);
+  std::filesystem::create_symlink("nowhere.toml", "sluice.toml");
+  (void)read({"sync"}, {{"XDG_CONFIG_HOME", "x"}});
+  EXPECT_EQ(problems_.code(), Errc::config);
+  EXPECT_NE(problems_.render().find("configuration file ./sluice.toml cannot be read"),
+            std::string::npos)
+      << problems_.render();
 }
 
 TEST_F(SettingsTest, ConfigNoneIgnoresFiles) {
@@ -318,6 +330,10 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
   (void)read({"sync", "--batch-age", "5"});
   EXPECT_EQ(problems_.code(), Errc::usage);
   EXPECT_EQ(problems_.all().front().error().message, "--batch-age: '5' is not a duration");
+  (void)read({"sync", "--max-duration", "0s"});
+  EXPECT_EQ(problems_.code(), Errc::usage) << "it would read nothing";
+  (void)read({"sync", "--memory", "1MiB"});
+  EXPECT_EQ(problems_.all().front().error().message, "--memory: must be at least 16MiB");
   (void)read({"sync"}, {{"SLUICE_BATCH_AGE", "5"}});
   EXPECT_EQ(problems_.code(), Errc::config) << "a variable is configuration";
   EXPECT_EQ(problems_.all().front().error().message, "SLUICE_BATCH_AGE: '5' is not a duration");
@@ -416,6 +432,21 @@ TEST_F(SettingsTest, KafkaPropertiesAreCheckedByLibrdkafka) {
   EXPECT_NE(text.find("sluice.toml:9:1"), std::string::npos) << text;
 }
 
+TEST_F(SettingsTest, WhatCannotBeABrokerIsRefusedAtOnce) {
+  write("sluice.toml", minimal);
+  for (const char* brokers :
+       {"http://localhost:9092", "localhost:99999", "localhost:0", "localhost:", "localhost:x",
+        "b:9092,localhost:65536", "u:canary@b:9092", "b:9092/", "kafka://b", "ssl://", "[::1]:x"}) {
+    (void)read({"sync", "-b", brokers});
+    EXPECT_EQ(problems_.code(), Errc::usage) << brokers;
+    EXPECT_EQ(problems_.render().find("canary"), std::string::npos) << problems_.render();
+  }
+  for (const char* brokers : {"b", "b:9092", "b:1,c:65535", "SASL_SSL://b:9093", "plaintext://b",
+                              "127.0.0.1:9092", "[::1]:9092", "[::1]", "::1", ":9092"}) {
+    EXPECT_EQ(good({"sync", "-b", brokers}).kafka.brokers.value, brokers);
+  }
+}
+
 TEST_F(SettingsTest, DottedKeysWithoutQuotesMeanTheSame) {
   write("sluice.toml", std::string(minimal) +
                            "[kafka.properties]\nsocket.keepalive.enable = true\n"
@@ -447,6 +478,19 @@ TEST_F(SettingsTest, ClickHouseVariablesOfOthersStandBelowTheFile) {
   EXPECT_EQ(settings.clickhouse.password.name, "CLICKHOUSE_PASSWORD");
   settings = good({"-c", "none", "sync", "-b", "b:1", "-t", "t", "--table", "t"}, theirs);
   EXPECT_EQ(settings.clickhouse.urls.value.front(), "http://other:8123");
+}
+
+TEST_F(SettingsTest, AProxyIsNamedOnlyWhereItIsUsed) {
+  const std::map<std::string, std::string> variables{{"HTTPS_PROXY", "http://proxy:3128"}};
+  write("sluice.toml", minimal);
+  const auto notes = [&](const char* url) {
+    const auto connections = make_connections(good({"sync", "--clickhouse", url}, variables),
+                                              Environment(std::map<std::string, std::string>()));
+    EXPECT_TRUE(connections.ok());
+    return connections->notes;
+  };
+  EXPECT_EQ(notes("https://ch.example:8443").size(), 1u);
+  EXPECT_TRUE(notes("https://127.0.0.1:8443").empty()) << "loopback needs none";
 }
 
 TEST_F(SettingsTest, SecuritySettingsBecomeProperties) {

@@ -52,6 +52,9 @@ TEST(Numbers, AreWrittenForPeople) {
   EXPECT_EQ(short_bytes(5'600'120'034), "5.6 GB");
   EXPECT_EQ(short_bytes(312'000'000), "312 MB");
   EXPECT_EQ(short_bytes(17), "17 B");
+  EXPECT_EQ(short_duration(Milliseconds(0)), "0.0s");
+  EXPECT_EQ(short_duration(Milliseconds(1)), "1ms");
+  EXPECT_EQ(short_duration(Milliseconds(100)), "0.1s");
   EXPECT_EQ(short_duration(Milliseconds(31'400)), "31.4s");
   EXPECT_EQ(short_duration(Milliseconds(99'000)), "1m 39s");
   EXPECT_EQ(counted(1, "record"), "1 record");

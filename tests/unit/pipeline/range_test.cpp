@@ -95,6 +95,17 @@ TEST_F(Range, ARateIsKept) {
   EXPECT_LE(run.clock.now() - start, std::chrono::seconds{12});
 }
 
+TEST_F(Range, ARateIsKeptWithinOneReadToo) {
+  topic.produce(0, range(0, 40));
+  TestRun run(topic, table);
+  run.source.read_at_once = 1024;
+  run.options.rows_per_second_max = 5;
+  const TimePoint start = run.clock.now();
+  EXPECT_TRUE(run.go().caught_up);
+  EXPECT_GE(run.clock.now() - start, Milliseconds{7800});
+  EXPECT_LE(run.clock.now() - start, Milliseconds{9000});
+}
+
 /// A group that a snapshot committed its hand-over to, and then the process died.
 class HandedOver : public Range {
  protected:

@@ -137,6 +137,19 @@ TEST_F(Sync, WhatAnotherMemberCommitsWhileTheTableIsAskedCounts) {
   EXPECT_EQ(table.size(), 3u);
 }
 
+TEST_F(Sync, AStartThatIsNotUsedIsNotPassedOverInSilence) {
+  topic.produce(0, range(0, 5));
+  for (const bool known : {false, true, true}) {  // the last time there is nothing to read
+    TestRun run(topic, table);
+    run.options.start_is_explicit = run.options.warns_of_start = true;
+    EXPECT_TRUE(run.go().caught_up);
+    const auto told = std::count(run.observer.warnings.begin(), run.observer.warnings.end(),
+                                 "start-not-used");
+    EXPECT_EQ(told, known ? 1 : 0);
+  }
+  EXPECT_EQ(table.size(), 5u);
+}
+
 TEST_F(Sync, TheStartIsCommittedBeforeTheFirstRowIsSent) {
   topic.produce(0, range(0, 30));
   TestRun run(topic, table);
