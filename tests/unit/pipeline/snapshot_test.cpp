@@ -279,7 +279,9 @@ class SnapshotTest : public testing::Test {
       const uint64_t seen = tables_.all.at("t").rows;
       const bool swapped = tables_.all.at("t").uuid != "uuid-old";
       EXPECT_EQ(seen, swapped ? rows_wanted() : 10u);
-      if (first.ok()) EXPECT_TRUE(swapped);
+      if (first.ok()) {
+        EXPECT_TRUE(swapped);
+      }
       for (const auto& [partition, committed] : groups_.all["live"]) {
         EXPECT_EQ(stands_at(committed),
                   swapped ? std::optional(Offset{records / 2}) : std::nullopt);
