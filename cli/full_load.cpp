@@ -61,9 +61,13 @@ Result<LoadLook> look_at(const PipelineSettings& pipeline, const Configuration& 
 
 std::string sentence(const PipelineSettings& pipeline, const LoadLook& look) {
   const std::string& table = pipeline.table.value;
-  const std::string load =
-      fmt::format("would load {} of {} of topic {}", counted(look.records() - look.done, "record"),
-                  counted(look.fixed.size(), "partition"), pipeline.topic.value);
+  const bool replaces = pipeline.write.value == Write::overwrite_delete_stale;
+  const std::string load = fmt::format(
+      "would load {} of {} of topic {}{}", counted(look.records() - look.done, "record"),
+      counted(look.fixed.size(), "partition"), pipeline.topic.value,
+      replaces && pipeline.columns.overwrite
+          ? fmt::format(", the last of each {},", join(pipeline.columns.key, ", "))
+          : "");
   const std::string begun = look.taken_up.empty()
                                 ? ""
                                 : fmt::format(" (going on with {}, of which {} are done)",

@@ -54,6 +54,13 @@ class HttpSnapshotMarks final : public SnapshotMarks {
         "write into " + shown(marks()));
   }
 
+  Result<void> unmark(const std::string& id) override {
+    return server_.command("ALTER TABLE " + quoted(marks()) + on_cluster() +
+                               " DELETE WHERE snapshot_id = " + literal(id) +
+                               " SETTINGS mutations_sync = 2",
+                           "delete a row of " + shown(marks()));
+  }
+
   Result<void> remove(const std::string& id) override {
     return server_.command(
         "ALTER TABLE " + quoted(options_.table) + " DELETE WHERE _snapshot_id = " + literal(id),

@@ -138,7 +138,10 @@ constexpr std::string_view copy_version = "_sluice_version";
 constexpr std::string_view copy_is_deleted = "_sluice_is_deleted";
 
 TableColumn plain_column(std::string_view name, std::string_view type) {
-  return {.name = std::string(name), .type = parse_data_type(type).value()};
+  return {.name = std::string(name),
+          .type = parse_data_type(type).value(),
+          .default_kind = DefaultKind::none,
+          .default_expression = {}};
 }
 
 std::string quoted_list(const std::vector<std::string>& names) {

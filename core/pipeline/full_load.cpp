@@ -119,14 +119,7 @@ Result<bool> FullLoad::take_up(const std::string& id) {
 
 Result<void> FullLoad::finish(const PipelineReport& load) {
   crash_point("full-loaded");
-  if (marks_ != nullptr) {
-    const uint64_t loaded = TRY(marks_->rows(options_.id));
-    TRY(verify(load, loaded));
-    crash_point("full-verified");
-    TRY(marks_->mark(stamp_, loaded));
-    began_ = false;
-    crash_point("full-marked");
-  }
+  if (marks_ != nullptr) TRY(mark(load));
   if (const auto removed = loads_.remove(options_.id); !removed.ok()) {
     observer_.warning("snapshot-leftover",
                       fmt::format("the load of {} is done, but its group is still there: {}; the "
@@ -134,6 +127,27 @@ Result<void> FullLoad::finish(const PipelineReport& load) {
                                   options_.table, removed.error().message));
   }
   return {};
+}
+
+Result<void> FullLoad::mark(const PipelineReport& load) {
+  // Another process may have taken this one for dead, and ended it.
+  if (TRY(marks_->marked(options_.id))) return {};
+  const uint64_t loaded = TRY(marks_->rows(options_.id));
+  TRY(verify(load, loaded));
+  crash_point("full-verified");
+  TRY(marks_->mark(stamp_, loaded));
+  began_ = false;
+  crash_point("full-marked");
+  // Whoever takes a load for dead removes its group, sees that it is not marked and deletes its
+  // rows.
+  const FixedLoad still = TRY(loads_.find(options_.id));
+  if (!still.fixed.empty()) return {};
+  TRY(marks_->unmark(options_.id));
+  return Error{
+      Errc::unavailable, "snapshot-race",
+      fmt::format("another process took the snapshot {} of {} for dead and cleared it away",
+                  options_.id, options_.table),
+      "run it again"};
 }
 
 Result<void> FullLoad::verify(const PipelineReport& load, uint64_t loaded) const {
@@ -168,19 +182,24 @@ void FullLoad::give_up(bool resumable) {
                                 removed.error().message));
 }
 
-/// Rows that cannot be deleted are shown by no view, so they are in nobody's way.
+/// Kafka keeps the group of a load that is in work: then its rows stay, too. Rows that cannot be
+/// deleted are shown by no view, so they are in nobody's way.
 Result<void> FullLoad::remove(const std::string& id) {
-  if (marks_ != nullptr && !TRY(marks_->marked(id))) {
+  TRY(loads_.remove(id));
+  if (marks_ == nullptr || TRY(marks_->marked(id))) return {};
+  observer_.warning(
+      "snapshot-leftover",
+      fmt::format(
+          "snapshot {} of {} never became whole: its rows are deleted, and it "
+          "is begun anew{}",
+          id, options_.table,
+          options_.exactly_once ? "" : " (with delivery = \"exactly-once\" it would go on)"));
+  if (const auto removed = marks_->remove(id); !removed.ok()) {
     observer_.warning("snapshot-leftover",
-                      fmt::format("snapshot {} of {} never became whole: its rows are deleted", id,
-                                  options_.table));
-    if (const auto removed = marks_->remove(id); !removed.ok()) {
-      observer_.warning("snapshot-leftover",
-                        fmt::format("they stay: {} (no view shows them; _snapshot_id is '{}')",
-                                    removed.error().message, id));
-    }
+                      fmt::format("they stay: {} (no view shows them; _snapshot_id is '{}')",
+                                  removed.error().message, id));
   }
-  return loads_.remove(id);
+  return {};
 }
 
 }  // namespace sluice

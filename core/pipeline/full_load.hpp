@@ -30,6 +30,7 @@ class SnapshotMarks {
   virtual Result<bool> marked(const std::string& id) = 0;
   /// From now on it is whole.
   virtual Result<void> mark(const SnapshotStamp& snapshot, uint64_t rows) = 0;
+  virtual Result<void> unmark(const std::string& id) = 0;
   /// Deletes its rows, some time later.
   virtual Result<void> remove(const std::string& id) = 0;
 };
@@ -83,6 +84,7 @@ class FullLoad {
   [[nodiscard]] std::string asked_start() const;
   Result<void> open_range();
   Result<bool> take_up(const std::string& id);
+  Result<void> mark(const PipelineReport& load);
   Result<void> verify(const PipelineReport& load, uint64_t loaded) const;
   Result<void> remove(const std::string& id);
 

@@ -199,8 +199,8 @@ Result<void> Snapshot::check_target(const SnapshotTarget& target) {
   return Error{Errc::config, "snapshot-dependents",
                fmt::format("{} depend on {}, and would not see the rows of the snapshot", names,
                            options_.table),
-               "drop them and fill them again afterwards, or leave them as they are: "
-               "--allow-views"};
+               "drop them and fill them again afterwards, or leave them as they are: --allow-views "
+               "(SYSTEM RELOAD DICTIONARY then makes a dictionary read the new rows)"};
 }
 
 /// A run that died between the swap and the commit left its hand-over record in the live group.

@@ -269,6 +269,24 @@ TEST(TextRows, HaveTheSameColumns) {
                                  tail + "0}\n" + R"({"id":"a\"b","_key":"a\"b",)" + tail + "1}\n");
 }
 
+TEST_P(Layouts, RowsOfASnapshotSayOfWhichOneTheyAre) {
+  const ColumnOptions columns{
+      .rules = {}, .overwrite = false, .snapshot = SnapshotStamp{"s1", 1'700'000'000'123}};
+  const std::vector<TableColumn> stamped{column("n", "UInt8"), column("_snapshot_id", "String"),
+                                         column("_snapshot_time", "DateTime64(3)")};
+  Decoding native(table_of(stamped), columns, GetParam());
+  ASSERT_TRUE(native.decode(event(R"({"n":7,"_snapshot_id":"forged"})")));
+  EXPECT_EQ(native.bytes(1), "\x02s1");
+  EXPECT_EQ(native.bytes(2), bytes_of(int64_t{1'700'000'000'123}));
+  std::vector<TableColumn> as_text = stamped;
+  as_text.push_back(column("any", "Dynamic"));
+  Decoding text(table_of(as_text), columns, GetParam());
+  ASSERT_TRUE(text.decode(event(R"({"n":7})")));
+  EXPECT_EQ(lines(text),
+            R"({"n":7,"_snapshot_id":"s1","_snapshot_time":"2023-11-14T22:13:20.123Z"})"
+            "\n");
+}
+
 Error refused(const Table& table, const ColumnOptions& options) {
   const auto layout = lay_out(table, options, RecordFormat::json);
   EXPECT_FALSE(layout.ok());
@@ -288,6 +306,18 @@ TEST(LayOut, RefusesWhatATableCannotHold) {
   const Error by_name = refused(table_of({column("_key", "UInt8")}), {});
   EXPECT_EQ(by_name.code, Errc::config);
   EXPECT_THAT(by_name.fix, HasSubstr("map _key to \"/_key\""));
+}
+
+TEST(LayOut, PrintsTheColumnsThatASnapshotNeeds) {
+  const ColumnOptions columns{.rules = {}, .overwrite = false, .snapshot = SnapshotStamp{}};
+  EXPECT_EQ(
+      refused(table_of({column("n", "UInt8"), column("_snapshot_id", "String")}), columns).fix,
+      "ALTER TABLE t.t ADD COLUMN _snapshot_time DateTime64(3)");
+  EXPECT_THAT(
+      refused(table_of({column("_snapshot_id", "UInt8"), column("_snapshot_time", "DateTime")}),
+              columns)
+          .message,
+      HasSubstr("cannot hold the snapshot's id"));
 }
 
 TEST(LayOut, PrintsTheTableThatOverwritingNeeds) {

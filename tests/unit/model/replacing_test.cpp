@@ -58,5 +58,23 @@ TEST(ReplacingDdl, KeepsTheColumnsAndAddsWhatIsMissing) {
             "(`id`)");
 }
 
+TEST(KeyedCopy, ReplacesByTheKeyWhateverTheTableDoes) {
+  Table table;
+  table.database = "d";
+  table.engine = "MergeTree";
+  table.engine_full = "MergeTree ORDER BY at";
+  table.columns = {{"id", parse_data_type("UInt64").value(), DefaultKind::none, ""},
+                   {"day", parse_data_type("Date").value(), DefaultKind::alias, "toDate(id)"}};
+  EXPECT_FALSE(replaces_by(table, {"id"}));
+  const Table copy = keyed_copy(table, "c", {"id"});
+  EXPECT_TRUE(replaces_by(copy, {"id"}));
+  EXPECT_FALSE(replaces_by(copy, {"id", "day"}));
+  EXPECT_EQ(create_statement(copy, "it's"),
+            "CREATE TABLE IF NOT EXISTS `d`.`c` (`id` UInt64, `day` Date ALIAS toDate(id), "
+            "`_sluice_version` UInt64, `_sluice_is_deleted` UInt8) ENGINE = "
+            "ReplacingMergeTree(_sluice_version, _sluice_is_deleted) ORDER BY (`id`) SETTINGS "
+            "allow_nullable_key = 1 COMMENT 'it\\'s'");
+}
+
 }  // namespace
 }  // namespace sluice

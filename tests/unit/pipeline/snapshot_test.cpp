@@ -185,6 +185,7 @@ class FakeMarks final : public SnapshotMarks {
  public:
   std::map<std::string, uint64_t> in_table;
   std::vector<std::string> whole;
+  std::function<void()> when_marked;
 
   Result<void> prepare() override { return {}; }
   Result<void> look() override { return {}; }
@@ -194,6 +195,11 @@ class FakeMarks final : public SnapshotMarks {
   }
   Result<void> mark(const SnapshotStamp& snapshot, uint64_t /*rows*/) override {
     whole.push_back(snapshot.id);
+    if (when_marked) when_marked();
+    return {};
+  }
+  Result<void> unmark(const std::string& id) override {
+    std::erase(whole, id);
     return {};
   }
   Result<void> remove(const std::string& id) override {
@@ -401,7 +407,8 @@ class FullLoadTest : public SnapshotTest {
     const auto begun = full.begin();
     if (!begun.ok()) return begun.error();
     snapshot_ = begun->snapshot->id;
-    PipelineReport report = load({.table_name = "t", .group = begun->group, .fixed = begun->fixed});
+    PipelineReport report = load(
+        SnapshotLoad{.table_name = "t", .group = begun->group, .asked = {}, .fixed = begun->fixed});
     marks_.in_table[snapshot_] += report.counts.inserted + doubled;
     auto finished = full.finish(report);
     if (!finished.ok()) full.give_up(false);
@@ -422,6 +429,14 @@ TEST_F(FullLoadTest, what_landed_twice_is_never_marked_and_does_not_stay) {
   ASSERT_TRUE(append("b", 0).ok());
   EXPECT_EQ(marks_.whole, std::vector<std::string>{"b"});
   EXPECT_EQ(marks_.in_table.at("b"), records);
+}
+
+TEST_F(FullLoadTest, what_another_process_cleared_away_meanwhile_does_not_stay_marked) {
+  marks_.when_marked = [&] { groups_.all.erase("live.snapshot.a"); };
+  const auto raced = append("a", 0);
+  ASSERT_FALSE(raced.ok());
+  EXPECT_EQ(raced.error().slug, "snapshot-race");
+  EXPECT_TRUE(marks_.whole.empty());
 }
 
 TEST_F(FullLoadTest, the_live_group_is_left_alone) {
