@@ -48,7 +48,7 @@ def test_killed_in_the_middle_of_a_body(ledger):
     with proxy.Proxy(ledger.clickhouse.port) as way:
         ledger.configure(urls=[way.url])
         run = ledger.start("sync", "ledger")
-        run.wait_until(lambda: ledger.committed(), 30, "the first commit")
+        run.wait_for_stderr("pipeline started", 30)
         way.rule = proxy.throttle(100_000)
         sent = way.bytes_up
         run.wait_until(lambda: way.bytes_up > sent + 60_000, 30, "the middle of a body")
@@ -93,7 +93,7 @@ def test_frozen_while_it_sends(ledger):
     with proxy.Proxy(ledger.clickhouse.port) as way:
         ledger.configure(urls=[way.url])
         frozen = ledger.start("sync", "ledger")
-        frozen.wait_until(lambda: ledger.committed(), 30, "the first commit")
+        frozen.wait_for_stderr("pipeline started", 30)
         way.rule = proxy.throttle(100_000)
         sent = way.bytes_up
         frozen.wait_until(lambda: way.bytes_up > sent + 60_000, 30, "the middle of a body")

@@ -28,7 +28,7 @@ def described():
         yield from re.findall(r"^/// (case .*)\nTEST", file.read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("level, cases", [(r"", CASES), (r" \(exactly-once\)", EXACTLY_ONCE_CASES)],
+@pytest.mark.parametrize("level, cases", [(r"", CASES), (r"\s+\(exactly-once\)", EXACTLY_ONCE_CASES)],
                          ids=["at-least-once", "exactly-once"])
 def test_every_case_has_a_test(level, cases):
     named = {case for text in described() for case in re.findall(rf"\bcase (\d+){level}", text)}
