@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <numeric>
 
 #include "core/deliver/commit_record.hpp"
@@ -250,6 +251,7 @@ class SnapshotTest : public testing::Test {
       committed.offset = end;
     }
     tables_.all.at(load.table_name).rows += report.counts.inserted;
+    if (load_ended_) load_ended_();
     return report;
   }
 
@@ -309,6 +311,7 @@ class SnapshotTest : public testing::Test {
   FakeGroups groups_{faults_};
   Observer observer_;
   std::vector<std::string> key_;
+  std::function<void()> load_ended_;
 };
 
 TEST_F(SnapshotTest, whatever_call_fails_the_target_is_whole_and_the_next_run_ends_it) {
@@ -337,6 +340,7 @@ TEST_F(SnapshotTest, a_refused_exchange_leaves_all_as_it_was) {
   for (const auto& [partition, committed] : groups_.all.at("live")) {
     EXPECT_TRUE(CommitRecord::decode(committed.metadata).handover);
     EXPECT_EQ(stands_at(committed), std::nullopt);
+    EXPECT_TRUE(standing(committed, "uuid-0", clock_.wall()).ok());  // nobody has to wait
   }
 }
 
@@ -346,10 +350,29 @@ TEST_F(SnapshotTest, a_void_hand_over_leaves_the_group_at_its_offset) {
   ASSERT_FALSE(run("a").ok());
   EXPECT_EQ(stands_at(groups_.all["live"][PartitionId{0}]), Offset{4});
   EXPECT_EQ(stands_at(groups_.all["live"][PartitionId{1}]), Offset{7});
+  EXPECT_EQ(groups_.all["live"][PartitionId{1}].metadata, "mine");
+}
+
+TEST_F(SnapshotTest, of_two_at_once_the_later_one_leaves_and_the_earlier_one_ends) {
+  load_ended_ = [&] {
+    tables_.all["t__sluice_b"] = {"uuid-b",
+                                  "sluice: snapshot b of db.t for group live, being loaded", 5};
+  };
+  ASSERT_TRUE(run("a").ok());
+  EXPECT_FALSE(tables_.all.contains("t__sluice_b"));
+  expect_done();
+  load_ended_ = [&] {
+    tables_.all["t__sluice_a"] = {"uuid-a",
+                                  "sluice: snapshot a of db.t for group live, being loaded", 5};
+  };
+  const auto later = run("c");
+  ASSERT_FALSE(later.ok());
+  EXPECT_EQ(later.error().slug, "snapshot-running");
+  EXPECT_TRUE(tables_.all.contains("t__sluice_a"));
 }
 
 TEST_F(SnapshotTest, between_hand_over_and_decision_nobody_can_tell) {
-  tables_.exchange_refused = Error{Errc::failed, "no", "no", ""};
+  tables_.exchange_refused = Error{Errc::unavailable, "no", "no", ""};
   ASSERT_FALSE(run("a").ok());
   const Committed& committed = groups_.all["live"][PartitionId{0}];
   const auto now = standing(committed, "uuid-0", clock_.wall());
