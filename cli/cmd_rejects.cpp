@@ -59,10 +59,11 @@ class Newest {
       kept_.erase(kept_.begin());
     }
   }
-  void add_unreadable(uint64_t lines) { unreadable_ += lines; }
+  void add_left(const KeptRejectsLeft& left) { left_ = left; }
 
   [[nodiscard]] uint64_t total() const { return total_; }
-  [[nodiscard]] uint64_t unreadable() const { return unreadable_; }
+  [[nodiscard]] uint64_t unreadable() const { return left_.unreadable; }
+  [[nodiscard]] uint64_t of_other_groups() const { return left_.of_other_groups; }
   /// Oldest first.
   [[nodiscard]] const std::multimap<WallTime, KeptReject>& kept() const { return kept_; }
 
@@ -79,7 +80,7 @@ class Newest {
   bool payloads_;
   uint64_t bytes_max_;
   uint64_t total_ = 0;
-  uint64_t unreadable_ = 0;
+  KeptRejectsLeft left_;
   uint64_t bytes_ = 0;
   std::multimap<WallTime, KeptReject> kept_;
 };
@@ -87,9 +88,17 @@ class Newest {
 Result<void> read_rejects(const Settings& settings, const kafka::ClusterOptions& cluster,
                           const PipelineSettings& pipeline, Newest& newest) {
   const KeptRejectsWanted wanted{pipeline.group.value, settings.rejects.since};
-  newest.add_unreadable(TRY(read_kept_rejects(
-      cluster, pipeline.reject, wanted, [&](KeptReject&& kept) { newest.add(std::move(kept)); })));
+  newest.add_left(TRY(read_kept_rejects(cluster, pipeline.reject, wanted,
+                                        [&](KeptReject&& kept) { newest.add(std::move(kept)); })));
   return {};
+}
+
+/// "; 3 records of other groups than sluice-orders stay there", or nothing.
+std::string others_text(const PipelineSettings& pipeline, const Newest& newest) {
+  if (newest.of_other_groups() == 0) return {};
+  return fmt::format(
+      "; {} of other groups than {} stay{} there", counted(newest.of_other_groups(), "record"),
+      escape_control(pipeline.group.value, 256), newest.of_other_groups() == 1 ? "s" : "");
 }
 
 /// No control byte reaches the terminal.
@@ -157,8 +166,8 @@ class Listing {
     std::string out;
     const bool several = settings_.pipelines.size() > 1;
     if (newest.total() == 0) {
-      out = fmt::format("{}no rejected records in {}\n", several ? pipeline.name + ": " : "",
-                        place_of(pipeline));
+      out = fmt::format("{}no rejected records in {}{}\n", several ? pipeline.name + ": " : "",
+                        place_of(pipeline), others_text(pipeline, newest));
     } else {
       if (several) out = fmt::format("{}, {}:\n", pipeline.name, place_of(pipeline));
       out += text_table(newest);
@@ -190,15 +199,18 @@ class Listing {
 void show_plan(const Settings& settings, const PipelineSettings& pipeline, const Newest& newest,
                Console& console) {
   if (settings.output.format != OutputFormat::text) {
-    const Json plan{
-        {"type", "replay_plan"},         {"v", 1},
-        {"pipeline", pipeline.name},     {"sink", valid_utf8(pipeline.reject.describe())},
-        {"table", pipeline.table.value}, {"records", newest.total()}};
+    const Json plan{{"type", "replay_plan"},
+                    {"v", 1},
+                    {"pipeline", pipeline.name},
+                    {"sink", valid_utf8(pipeline.reject.describe())},
+                    {"table", pipeline.table.value},
+                    {"records", newest.total()},
+                    {"of_other_groups", newest.of_other_groups()}};
     return console.output().write(plan.dump() + "\n");
   }
-  console.output().write(fmt::format("{}: would replay {} of {} into {}\n", pipeline.name,
+  console.output().write(fmt::format("{}: would replay {} of {} into {}{}\n", pipeline.name,
                                      counted(newest.total(), "record"), place_of(pipeline),
-                                     pipeline.table.value));
+                                     pipeline.table.value, others_text(pipeline, newest)));
 }
 
 /// Lists, or with --replay --dry-run counts.
@@ -258,6 +270,15 @@ Result<void> check_selection(const Invocation& invocation, Settings& settings) {
                  "--reject-topic or --reject-file"};
   }
   std::erase_if(pipelines, keeps_none);
+  // One that the configuration names is made by the first run.
+  for (const PipelineSettings& pipeline : pipelines) {
+    const Setting<std::string>& file = pipeline.reject.file;
+    const bool typed = file.origin.kind == Origin::Kind::flag && !file.value.empty();
+    if (!typed || reject_file_exists(file.value)) continue;
+    return Error{Errc::io, "reject-file",
+                 fmt::format("there is no reject file {}", escape_control(file.value)),
+                 "check its name and the folder you are in"};
+  }
   return {};
 }
 

@@ -43,8 +43,8 @@ constexpr std::string_view tail_help = R"(Copies topics and goes on until it is 
 Usage: sluice tail [PIPELINE...] [FLAGS]
 
 Starts at the group's committed offsets; a group without any at the pipeline's start (earliest;
---from end for new records only). SIGTERM and SIGINT finish what is in flight, commit and exit 0; SIGHUP reads the
-configuration and secrets again and opens the log file anew.
+--from end for new records only). SIGTERM and SIGINT finish what is in flight, commit and exit 0;
+SIGHUP reads the configuration and secrets again and opens the log file anew.
 )";
 
 constexpr std::string_view tail_examples =

@@ -23,7 +23,11 @@ class TopicTaker final : public RecordListener {
     KeptReject kept;
     kept.record.headers = record.headers->headers();
     const auto by = kafka::take_reject_headers(kept.record);
-    if (!by || (!wanted_.group.empty() && by->group != wanted_.group)) return;
+    if (!by) return;
+    if (!wanted_.group.empty() && by->group != wanted_.group) {
+      ++of_other_groups_;
+      return;
+    }
     kept.by = *by;
     kept.rejected_at = WallTime(Milliseconds(std::max<int64_t>(0, record.timestamp_ms)));
     kept.record.key = std::string(record.key);
@@ -33,44 +37,56 @@ class TopicTaker final : public RecordListener {
     take_(std::move(kept));
   }
   void reached(PartitionId /*partition*/, Offset /*offset*/) override {}
+  [[nodiscard]] uint64_t of_other_groups() const { return of_other_groups_; }
 
  private:
+  uint64_t of_other_groups_ = 0;
   const KeptRejectsWanted& wanted_;
   const Take& take_;
 };
 
-Result<uint64_t> read_file(const std::string& path, const KeptRejectsWanted& wanted,
-                           const Take& take) {
+bool is_there(const std::string& path) {
   struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0 && errno == ENOENT) return uint64_t{0};
+  return ::lstat(path.c_str(), &status) == 0 || errno != ENOENT;
+}
+
+Result<void> read_file(const std::string& path, const KeptRejectsWanted& wanted, const Take& take,
+                       KeptRejectsLeft& left) {
+  if (!is_there(path)) return {};
   FileDescriptor file = TRY(open_reject_descriptor(path, O_RDONLY));
   const RejectLines lines = TRY(RejectLines::open(std::move(file), path));
-  uint64_t unreadable = 0;
   for (size_t index = 0; index < lines.size(); ++index) {
     const std::string line = TRY(lines.line(index));
     auto kept = parse_reject_line(line);
     if (!kept) {
-      ++unreadable;
+      ++left.unreadable;
       continue;
     }
     const bool ours = wanted.group.empty() || kept->by.group == wanted.group;
     const bool late = !wanted.since || kept->rejected_at >= *wanted.since;
+    if (!ours) ++left.of_other_groups;
     if (ours && late) take(std::move(*kept));
   }
-  return unreadable;
+  return {};
 }
 
 }  // namespace
 
 std::string replay_group(const std::string& group) { return group + ".rejects"; }
 
-Result<uint64_t> read_kept_rejects(const kafka::ClusterOptions& cluster,
-                                   const RejectSettings& place, const KeptRejectsWanted& wanted,
-                                   const Take& take) {
+bool reject_file_exists(const std::string& path) {
+  return is_there(path) || is_there(replaying_name(path));
+}
+
+Result<KeptRejectsLeft> read_kept_rejects(const kafka::ClusterOptions& cluster,
+                                          const RejectSettings& place,
+                                          const KeptRejectsWanted& wanted, const Take& take) {
+  KeptRejectsLeft left;
   if (place.topic.value.empty()) {
     const std::string& path = place.file.value;
-    const uint64_t before = TRY(read_file(replaying_name(path), wanted, take));
-    return before + TRY(read_file(path, wanted, take));
+    TRY(read_file(replaying_name(path), wanted, take, left));
+    TRY(read_file(path, wanted, take, left));
+    return left;
   }
   kafka::ScanOptions scan;
   scan.topic = place.topic.value;
@@ -78,7 +94,8 @@ Result<uint64_t> read_kept_rejects(const kafka::ClusterOptions& cluster,
   scan.since = wanted.since;
   TopicTaker taker(wanted, take);
   TRY(kafka::scan_topic(cluster, scan, taker, {}));
-  return uint64_t{0};
+  left.of_other_groups = taker.of_other_groups();
+  return left;
 }
 
 }  // namespace sluice::cli

@@ -76,14 +76,14 @@ bool is_secret_name(std::string_view name) {
                                                          ".key",     "key.",   "credential"};
   const std::string text = lower(name);
   const auto names = names_in(text);
-  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
-           return text.find(word) != std::string::npos;
-         }) || std::any_of(names.begin(), names.end(), kafka::is_secret_property);
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return text.find(word) != std::string::npos; }) ||
+         std::any_of(names.begin(), names.end(), kafka::is_secret_property);
 }
 
 bool may_name_secret(std::string_view text) {
-  static const std::vector<std::string> meant{"password", "passphrase", "secret", "token",
-                                              "credential"};
+  static const std::vector<std::string> meant{"password", "passwd", "passphrase",
+                                              "secret",   "token",  "credential"};
   if (is_secret_name(text)) return true;
   for (const std::string& name : names_in(text)) {
     std::string word = name;

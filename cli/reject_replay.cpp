@@ -217,6 +217,13 @@ Result<void> ReplayFile::finish() {
                       fmt::format("{} of {} cannot be read and stay in it",
                                   counted(unreadable_.size(), "line"), escape_control(path_)));
   }
+  const bool none_ours = lines_.size() > 0 && others_.size() == lines_.size();
+  if (none_ours && others_.size() > unreadable_.size()) {
+    observer_.warning("rejects-of-others",
+                      fmt::format("{} of {} are of other groups than {}: nothing was replayed",
+                                  counted(others_.size() - unreadable_.size(), "record"),
+                                  escape_control(path_), escape_control(group_, 256)));
+  }
   TRY(give_back());
   if (::unlink(replaying_name(path_).c_str()) != 0) {
     return reject_file_error(replaying_name(path_), "cannot be deleted: " + system_message(errno));

@@ -205,8 +205,9 @@ void check_broker(const std::string& broker, const Origin& origin, Problems& pro
                      std::find(protocols.begin(), protocols.end(), protocol) != protocols.end();
   const std::string rest = scheme == std::string::npos ? broker : broker.substr(scheme + 3);
   if (known && is_host_and_port(rest)) return;
-  const std::string shown =
-      broker.find('@') == std::string::npos ? "'" + escape_control(broker, 80) + "'" : "this";
+  const bool secret = broker.find('@') != std::string::npos;
+  if (secret) problems.keep_secret(origin);
+  const std::string shown = secret ? "this" : "'" + escape_control(broker, 80) + "'";
   problems.add(origin, shown + " is not the address of a Kafka broker",
                known ? "write it like kafka.example:9092, the port from 1 to 65535"
                      : "write it like kafka.example:9092; security.protocol says how to connect");

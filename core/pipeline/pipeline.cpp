@@ -61,7 +61,8 @@ Result<void> PipelineRun::prepare() {
 }
 
 void PipelineRun::warn_of_start() {
-  if (plan_.group_is_new) return;
+  // `table` is asked for partitions without offsets, and may be given always.
+  if (plan_.group_is_new || options_.start.kind == StartAt::Kind::table) return;
   const auto stands =
       std::count_if(plan_.partitions.begin(), plan_.partitions.end(),
                     [](const auto& entry) { return entry.second.committed.has_value(); });

@@ -59,6 +59,12 @@ def test_listed_with_where_when_and_why_the_newest_last(kafka, clickhouse, sluic
 
 
 def test_no_rejects_is_said_and_no_failure(kafka, clickhouse, sluice, topic, table, numbers, place):
+    if place[0] == "--reject-file":
+        for more in ([], ["--replay", "-n", "-t", topic, "--table", table, "--clickhouse", clickhouse.url]):
+            missing = listed(sluice, kafka, place, *more).expect(74)
+            assert "there is no reject file" in missing.stderr, "a typo"
+        with open(place[1], "w"):
+            pass
     assert "no rejected records" in listed(sluice, kafka, place).expect(0).stdout
 
 

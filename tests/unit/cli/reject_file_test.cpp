@@ -7,6 +7,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
+#include "cli/kept_rejects.hpp"
 #include "cli/reject_file.hpp"
 #include "cli/text.hpp"
 #include "tests/unit/cli/folder.hpp"
@@ -227,6 +228,29 @@ TEST_F(ReplayFileTest, OthersLinesAndUnreadableOnesStay) {
   ASSERT_TRUE((*file)->finish().ok());
   EXPECT_EQ(split(read("r.jsonl"), '\n').size(), 3u);
   EXPECT_NE(read("r.jsonl").find("\ntorn {\n"), std::string::npos);
+}
+
+TEST_F(ReplayFileTest, ThatOnlyOthersAreInItIsSaid) {
+  class Warnings final : public Observer {
+   public:
+    void warning(std::string_view slug, std::string_view) override { slugs.emplace_back(slug); }
+    std::vector<std::string> slugs;
+  } told;
+  EXPECT_FALSE(reject_file_exists("r.jsonl"));
+  keep("other", "h");
+  EXPECT_TRUE(reject_file_exists("r.jsonl"));
+  RejectSettings place;
+  place.file.value = "r.jsonl";
+  const auto left = read_kept_rejects({}, place, {"g", {}}, [](KeptReject&&) { FAIL(); });
+  ASSERT_TRUE(left.ok());
+  EXPECT_EQ(left->of_other_groups, 1u);
+  auto file = ReplayFile::open("r.jsonl", "g", told);
+  ASSERT_TRUE(file.ok());
+  ASSERT_EQ(*(*file)->read(PartitionId{0}, 100, taken_), 1u);
+  commit(**file, 1);
+  ASSERT_TRUE((*file)->finish().ok());
+  EXPECT_EQ(told.slugs, std::vector<std::string>{"rejects-of-others"});
+  EXPECT_EQ(values(), std::vector<std::string>{"other"});
 }
 
 TEST_F(ReplayFileTest, OnlyOneAtATime) {

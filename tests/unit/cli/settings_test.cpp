@@ -261,9 +261,8 @@ TEST_F(SettingsTest, SyntaxErrorsHaveLineAndColumn) {
 }
 
 TEST_F(SettingsTest, ValuesOfLaterVersionsAreRefusedWithThatWord) {
-  for (const char* line :
-       {"format = \"avro\"", "format = { type = \"protobuf\" }",
-        "[registry]\nurl = \"http://r\""}) {
+  for (const char* line : {"format = \"avro\"", "format = { type = \"protobuf\" }",
+                           "[registry]\nurl = \"http://r\""}) {
     const std::string text = wrong(std::string(minimal) + line + "\n");
     EXPECT_NE(text.find("later version of sluice"), std::string::npos) << line << "\n" << text;
     EXPECT_EQ(problems_.code(), Errc::config);
@@ -348,8 +347,8 @@ TEST_F(SettingsTest, FlagsOfASnapshotNeedOneAndThoseOfARangeExcludeIt) {
     (void)good({"sync", flag, "--full"});
   }
   (void)good({"sync"}, {{"SLUICE_KEEP_OLD", "1"}});
-  for (const auto& range : std::vector<std::vector<std::string>>{{"--until", "-1h"},
-                                                                 {"--from", "earliest"}}) {
+  for (const auto& range :
+       std::vector<std::vector<std::string>>{{"--until", "-1h"}, {"--from", "earliest"}}) {
     (void)read({"sync", "--full", range[0], range[1]});
     EXPECT_EQ(problems_.code(), Errc::usage) << range[0];
     EXPECT_NE(problems_.render().find("excludes --full"), std::string::npos) << problems_.render();
@@ -378,21 +377,26 @@ TEST_F(SettingsTest, SecretsAreRefusedOnTheCommandLineAndNotRepeated) {
 }
 
 TEST_F(SettingsTest, SecretsWrittenOutInAFileAreRefusedAndNotShown) {
-  for (const char* line :
-       {"[clickhouse]\npassword = \"canary\"", "[kafka.security]\npassword = 'canary'",
-        "[kafka.properties]\n\"sasl.password\" = \"canary\"",
-        "[kafka.properties]\nsasl.password = \"canary\"",
-        "[kafka.security]\nkey_password = \"canary\n\"", "[clickhouse]\npassword = canary",
-        "[clickhouse]\npassword = \"canary", "[clickhouse]\npassword = '''a\ncanary\n'",
-        "[destinations.x]\npassword = \"canary\"",
-        "[kafka.properties]\n\"sasl.oauthbearer.config\" = \"canary\"",
-        "[kafka.properties.sasl]\njaas.config = \"canary\"",
-        "[kafka.properties.sasl.jaas]\nconfig = \"canary\"",
-        "[kafka.properties]\nssl_key = \"canary\"", "[kafka.properties]\nssl_key = \"canary",
-        "[kafka.properties]\n\"sasl.pasword\" = \"canary\"",
-        "[kafka.properties]\n\"sasl.oauthbearer.confg\" = \"canary\"",
-        "[clickhouse]\npasswort = \"canary\"", "[clickhouse]\npaswd = \"canary\"",
-        "[clickhouse]\nPWD = \"canary\"", "[kafka.security]\nkey_pasword = \"canary"}) {
+  for (const char* line : {"[clickhouse]\npassword = \"canary\"",
+                           "[kafka.security]\npassword = 'canary'",
+                           "[kafka.properties]\n\"sasl.password\" = \"canary\"",
+                           "[kafka.properties]\nsasl.password = \"canary\"",
+                           "[kafka.security]\nkey_password = \"canary\n\"",
+                           "[clickhouse]\npassword = canary",
+                           "[clickhouse]\npassword = \"canary",
+                           "[clickhouse]\npassword = '''a\ncanary\n'",
+                           "[destinations.x]\npassword = \"canary\"",
+                           "[kafka.properties]\n\"sasl.oauthbearer.config\" = \"canary\"",
+                           "[kafka.properties.sasl]\njaas.config = \"canary\"",
+                           "[kafka.properties.sasl.jaas]\nconfig = \"canary\"",
+                           "[kafka.properties]\nssl_key = \"canary\"",
+                           "[kafka.properties]\nssl_key = \"canary",
+                           "[kafka.properties]\n\"sasl.pasword\" = \"canary\"",
+                           "[kafka.properties]\n\"sasl.oauthbearer.confg\" = \"canary\"",
+                           "[clickhouse]\npasswort = \"canary\"",
+                           "[clickhouse]\npaswd = \"canary\"",
+                           "[clickhouse]\nPWD = \"canary\"",
+                           "[kafka.security]\nkey_pasword = \"canary"}) {
     const std::string text = wrong(line);
     EXPECT_EQ(text.find("canary"), std::string::npos) << text;
   }
@@ -441,6 +445,8 @@ TEST_F(SettingsTest, WhatCannotBeABrokerIsRefusedAtOnce) {
     EXPECT_EQ(problems_.code(), Errc::usage) << brokers;
     EXPECT_EQ(problems_.render().find("canary"), std::string::npos) << problems_.render();
   }
+  EXPECT_EQ(wrong("[kafka]\nbrokers = \"u:canary@b:9092\"\n").find("canary"), std::string::npos);
+  write("sluice.toml", minimal);
   for (const char* brokers : {"b", "b:9092", "b:1,c:65535", "SASL_SSL://b:9093", "plaintext://b",
                               "127.0.0.1:9092", "[::1]:9092", "[::1]", "::1", ":9092"}) {
     EXPECT_EQ(good({"sync", "-b", brokers}).kafka.brokers.value, brokers);

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/deliver/commit_record.hpp"
 #include "tests/support/fakes.hpp"
 
@@ -143,8 +145,8 @@ TEST_F(Sync, AStartThatIsNotUsedIsNotPassedOverInSilence) {
     TestRun run(topic, table);
     run.options.start_is_explicit = run.options.warns_of_start = true;
     EXPECT_TRUE(run.go().caught_up);
-    const auto told = std::count(run.observer.warnings.begin(), run.observer.warnings.end(),
-                                 "start-not-used");
+    const auto told =
+        std::count(run.observer.warnings.begin(), run.observer.warnings.end(), "start-not-used");
     EXPECT_EQ(told, known ? 1 : 0);
   }
   EXPECT_EQ(table.size(), 5u);
