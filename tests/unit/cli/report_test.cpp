@@ -156,8 +156,10 @@ TEST(Reports, ReadIsAlwaysInsertedAndRejectedAndSkipped) {
 }
 
 TEST(Reports, WithoutATableRejectsAreToldWithThePipeline) {
-  EXPECT_EQ(reject_lines(run_of({orders(), clicks()}, 3), true),
-            std::vector<std::string>{"orders: 2 records rejected to topic orders.rejects"});
+  EXPECT_EQ(
+      reject_lines(run_of({orders(), clicks()}, 3), true),
+      std::vector<std::string>{"orders: 2 records rejected to topic orders.rejects      next: "
+                               "sluice rejects orders"});
 }
 
 TEST(Reports, MarkdownIsATable) {
