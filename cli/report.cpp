@@ -326,9 +326,10 @@ std::vector<std::string> reject_lines(const RunReport& run, bool named) {
                                  : fmt::format(" to {} {}", pipeline.reject_sink.substr(0, colon),
                                                pipeline.reject_sink.substr(colon + 1));
     // Without a configuration only flags say where they are; of PIPELINE:TOPIC the pipeline knows.
-    const std::string& own = pipeline.report.name;
-    const std::string next =
-        pipeline.place.empty() ? "" : "      next: sluice rejects " + own.substr(0, own.find(':'));
+    const std::string& of = pipeline.report.name;
+    const std::string next = pipeline.place.empty()
+                                 ? ""
+                                 : "      next: sluice rejects " + of.substr(0, of.find(':'));
     lines.push_back(name(pipeline) + counted(rejected, "record") + " rejected" + sink + next);
   }
   return lines;

@@ -83,9 +83,8 @@ PipelineReport Runner::run_alone(Job& job, const std::stop_token& stop) {
       return report;
     }
     job.result.passed_over = *settings_.run.if_running == IfRunning::skip;
-    console_.warning(
-        name, "already-running",
-        busy + (job.result.passed_over ? "; passed over" : "; waiting for its end"));
+    console_.warning(name, "already-running",
+                     busy + (job.result.passed_over ? "; passed over" : "; waiting for its end"));
     if (job.result.passed_over) return report;
     const auto& limit = settings_.run.duration_max;
     while (lock.ok() && !lock->held()) {

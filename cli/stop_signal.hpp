@@ -19,9 +19,10 @@ struct SignalActions {
   std::function<void()> show_status;  ///< SIGUSR1; empty: left as it was
 };
 
-/// Turns SIGINT, SIGTERM and SIGHUP into a request to stop, and the second of them into an immediate
-/// exit with 130 or 143. A signal that was ignored when we were started (nohup, background jobs)
-/// stays so. Make it before any other thread: threads inherit the mask that keeps signals from them.
+/// Turns SIGINT, SIGTERM and SIGHUP into a request to stop, and the second of them into an
+/// immediate exit with 130 or 143. A signal that was ignored when we were started (nohup,
+/// background jobs) stays so. Make it before any other thread: threads inherit the mask that keeps
+/// signals from them.
 class StopSignal {
  public:
   explicit StopSignal(SignalActions actions);
