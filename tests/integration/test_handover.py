@@ -72,7 +72,8 @@ def test_the_tail_goes_on_where_the_snapshot_ends_whatever_died_in_between(shops
     def snapshot(point=None):
         env = {"SLUICE_CRASH_AT": f"snapshot-{point}"} if point else {}
         for topic in (shops.rows, shops.keys):
-            sluice("sync", topic, "--full", "-y", env=env).expect(137 if point else 0)
+            # Of a replacing table nobody knows how many of its rows are merged away yet.
+            sluice("sync", topic, "--full", "-y", "--allow-shrink", env=env).expect(137 if point else 0)
 
     snapshot()
     tail_for_a_while()
