@@ -111,8 +111,12 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
     missing(Errc::usage, "--resolve does not say which topic of topics_regex it is about",
             "write it as the halt's message does: --resolve skip:TOPIC:PARTITION");
   }
+  if (settings.status.verify && settings.pipelines.front().table.value.empty()) {
+    missing(Errc::usage, "--verify needs the table whose rows are counted", "add --table DB.TABLE");
+  }
   // Rejected records are listed without ClickHouse, and those of a file without Kafka.
   const bool lists_only = invocation.command == "rejects" && !settings.rejects.replay;
+  const bool looks_only = invocation.command == "status" && !settings.status.verify;
   const bool needs_kafka =
       invocation.command != "rejects" ||
       std::any_of(settings.pipelines.begin(), settings.pipelines.end(),
@@ -122,9 +126,7 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
             "give --brokers host:port, or set brokers in [kafka]");
   }
   for (const std::string& destination : settings.destinations_used()) {
-    if (lists_only || invocation.command == "status" ||
-        !settings.servers_of(destination).urls.value.empty())
-      continue;
+    if (lists_only || looks_only || !settings.servers_of(destination).urls.value.empty()) continue;
     if (destination.empty()) {
       missing(Errc::config, "no ClickHouse server is named",
               "give --clickhouse http://host:8123/database, or set url in [clickhouse]");

@@ -240,7 +240,7 @@ void check_snapshot_flags(const Invocation& invocation, const std::vector<Pipeli
 /// enough, and the group where one place holds the rejects of several.
 bool needs_no_table(const Invocation& invocation) {
   const FlagValues& flags = invocation.flags;
-  if (invocation.command == "status") return flags.has("topic");
+  if (invocation.command == "status") return flags.has("topic") && !flags.has("table");
   return invocation.command == "rejects" && !flags.has("replay") &&
          (flags.has("reject-topic") || flags.has("reject-file"));
 }

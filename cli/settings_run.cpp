@@ -159,6 +159,24 @@ void read_backfill(const FlagValues& flags, WallTime now, BackfillSettings& out,
   out.dry_run = flags.has("dry-run");
 }
 
+/// What goes not together with --verify, which looks once and at nothing but the rows.
+void check_verify(const FlagValues& flags, const StatusSettings& status, OutputFormat format,
+                  Problems& problems) {
+  if (status.verify->empty()) {
+    problems.add(flags.last("verify")->origin, "the range ends before it begins", "turn it around");
+  }
+  for (const char* other : {"ask", "watch", "wait", "max-lag", "max-lag-seconds", "max-age",
+                            "max-rejects"}) {
+    if (!flags.has(other)) continue;
+    problems.add(flags.last("verify")->origin, fmt::format("excludes --{}", other),
+                 "leave one of them out");
+  }
+  if (format != OutputFormat::text && !is_json(format)) {
+    problems.add(flags.last("verify")->origin, "has no form in tsv and prometheus",
+                 "use -o text, json or jsonl");
+  }
+}
+
 StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format,
                                     Problems& problems) {
   StatusSettings out;
@@ -190,6 +208,7 @@ StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format
   duration("watch", out.watch);
   reader.duration("timeout", out.timeout);
   if (const auto ask = flags.last("ask")) out.ask = ask->value;
+  if (out.verify) check_verify(flags, out, format, problems);
   if (out.watch && out.wait) {
     problems.add(Origin::flag("--wait"), "excludes --watch", "leave one of them out");
   }

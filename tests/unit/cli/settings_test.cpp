@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/command_line.hpp"
+#include "cli/commands.hpp"
 #include "cli/connections.hpp"
 #include "cli/file.hpp"
 #include "tests/unit/cli/folder.hpp"
@@ -32,7 +33,8 @@ class SettingsTest : public InFolder {
     auto invocation = parse_command_line(arguments);
     EXPECT_TRUE(invocation.ok());
     const Environment environment(std::move(variables));
-    add_environment_flags(environment, for_sync, invocation->flags, problems_);
+    add_environment_flags(environment, find_command(invocation->command)->bit, invocation->flags,
+                          problems_);
     return read_settings(*invocation, environment, "etc", now, problems_);
   }
 
@@ -583,6 +585,40 @@ TEST_F(SettingsTest, AnnotationsAreOnInGitHubActions) {
   EXPECT_FALSE(
       good({"sync", "--annotations", "none"}, {{"GITHUB_ACTIONS", "true"}}).output.annotations);
   EXPECT_FALSE(good({"sync"}).output.annotations);
+}
+
+TEST_F(SettingsTest, VerifyNeedsTheTableAndItsServer) {
+  (void)read({"status", "-b", "b:9092", "-t", "ev", "--table", "s.ev", "--verify"});
+  EXPECT_EQ(problems_.code(), Errc::config);
+  EXPECT_EQ(problems_.all().front().message, "no ClickHouse server is named");
+  (void)read({"status", "-b", "b:9092", "--clickhouse", "http://h:8123/s", "-t", "ev", "--verify"});
+  EXPECT_EQ(problems_.code(), Errc::usage);
+  EXPECT_EQ(problems_.all().front().hint, "add --table DB.TABLE");
+  const Settings settings = good({"status", "-b", "b:9092", "--clickhouse", "http://h:8123/s", "-t",
+                                  "ev", "--table", "ev", "--verify"});
+  EXPECT_EQ(settings.pipelines[0].table.value, "s.ev");
+  EXPECT_EQ(settings.pipelines[0].group.value, "sluice-ev");
+  (void)good({"status", "-b", "b:9092", "-t", "ev"});
+}
+
+TEST_F(SettingsTest, VerifyIsNoGateAndAsksNobodyElse) {
+  write("sluice.toml", minimal);
+  (void)good({"status", "--verify", "2:5", "-o", "json", "-p"});
+  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
+           {"5:2"},
+           {"5:5"},
+           {":", "--ask", "127.0.0.1:1"},
+           {":", "--wait", "5s"},
+           {":", "--watch"},
+           {":", "--max-lag", "1"},
+           {":", "-o", "tsv"},
+           {":", "-o", "prometheus"}}) {
+    std::vector<std::string> arguments{"status", "--verify"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    (void)read(arguments);
+    ASSERT_FALSE(problems_.empty()) << more.back();
+    EXPECT_EQ(problems_.code(), Errc::usage) << problems_.render();
+  }
 }
 
 }  // namespace
