@@ -50,7 +50,6 @@ std::string reasons_of(const std::map<std::string, uint64_t>& reasons) {
 
 std::vector<std::string> check_topic(const PipelineSettings& pipeline,
                                      const Connections& connections, Findings& findings) {
-  if (pipeline.topic.value.empty()) return {};  // topics_regex: which there are is seen by a run
   std::set<PartitionId> partitions;
   std::vector<std::string> values;
   ValueTaker taker(partitions, values);

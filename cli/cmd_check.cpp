@@ -16,6 +16,7 @@
 #include "cli/output.hpp"
 #include "cli/settings.hpp"
 #include "cli/text.hpp"
+#include "cli/topic_pattern.hpp"
 #include "cli/version.hpp"
 #include "core/block/block.hpp"
 
@@ -91,9 +92,10 @@ Result<Table> look_at_table(const PipelineSettings& pipeline, const Settings& se
   }
 }
 
-void check_pipeline(const PipelineSettings& pipeline, const Settings& settings,
-                    const Connections& connections, const Clock& clock, Findings& findings) {
-  const std::vector<std::string> values = check_topic(pipeline, connections, findings);
+/// `values` are sampled records.
+void check_table(const PipelineSettings& pipeline, const Settings& settings,
+                 const Connections& connections, const std::vector<std::string>& values,
+                 const Clock& clock, Findings& findings) {
   Warnings warnings(findings, pipeline.name);
   auto table = look_at_table(pipeline, settings, connections, warnings, clock);
   const RecordFormat format = pipeline.format.value;
@@ -134,6 +136,26 @@ void check_pipeline(const PipelineSettings& pipeline, const Settings& settings,
                {"parsed_by_server", std::move(encoding.cast)},
                {"defaults_by_server", std::move(encoding.defaults)},
                {"not_encodable", std::move(encoding.others)}});
+}
+
+/// Each topic that it reads, and its table.
+void check_pipeline(const PipelineSettings& pipeline, const Settings& settings,
+                    const Connections& connections, const Clock& clock, Findings& findings) {
+  constexpr Milliseconds patience{10'000};
+  const auto found = pipelines_by_topic(pipeline, connections.cluster, patience);
+  if (!found) findings.error(pipeline.name, found.error());
+  const auto topics = found.ok() ? *found : std::vector<PipelineSettings>{};
+  std::vector<std::string> values;
+  for (const PipelineSettings& of_topic : topics) {
+    for (std::string& value : check_topic(of_topic, connections, findings)) {
+      values.push_back(std::move(value));
+    }
+  }
+  check_table(pipeline, settings, connections, values, clock, findings);
+  if (pipeline.delivery.value != DeliveryLevel::exactly_once) return;
+  for (const PipelineSettings& of_topic : topics) {
+    check_exactly_once(of_topic, connections, clock, findings);
+  }
 }
 
 void check_configuration(const Settings& settings, Findings& findings) {
@@ -189,9 +211,6 @@ int run_check_command(const Invocation& invocation, const Environment& environme
     for (const std::string& text : connections->warnings) findings.warning("config", text);
     for (const PipelineSettings& pipeline : settings.pipelines) {
       check_pipeline(pipeline, settings, *connections, clock, findings);
-      if (pipeline.delivery.value == DeliveryLevel::exactly_once) {
-        check_exactly_once(pipeline, *connections, clock, findings);
-      }
     }
     check_clock(*connections, clock, findings);
   }

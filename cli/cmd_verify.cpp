@@ -9,11 +9,14 @@
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
+#include "cli/topic_pattern.hpp"
 #include "cli/verify.hpp"
 #include "core/kafka/group_view.hpp"
 
 namespace sluice::cli {
 namespace {
+
+constexpr Milliseconds kafka_timeout{30'000};
 
 /// The part of the range that is committed: what is still on its way is not lost. Where there is
 /// none, `unknown` says why.
@@ -21,7 +24,7 @@ Result<std::map<PartitionId, OffsetRange>> ranges_of(const PipelineSettings& pip
                                                      const Connections& connections,
                                                      const AskedRange& asked,
                                                      std::string& unknown) {
-  constexpr Milliseconds timeout{30'000};
+  constexpr Milliseconds timeout = kafka_timeout;
   const std::string& topic = pipeline.topic.value;
   auto view = TRY(kafka::GroupView::open(connections.cluster, pipeline.group.value));
   const std::vector<PartitionId> partitions = TRY(view.partitions(topic, timeout));
@@ -76,9 +79,13 @@ int run_verify(const Settings& settings, const Connections& connections,
   const SystemClock clock;
   std::vector<PipelineProof> proofs;
   for (const PipelineSettings& pipeline : settings.pipelines) {
-    auto proof = prove(pipeline, connections, *settings.status.verify, clock);
-    if (!proof) return fail(proof.error(), settings.output, environment);
-    proofs.push_back(*std::move(proof));
+    const auto topics = pipelines_by_topic(pipeline, connections.cluster, kafka_timeout);
+    if (!topics) return fail(topics.error(), settings.output, environment);
+    for (const PipelineSettings& of_topic : *topics) {
+      auto proof = prove(of_topic, connections, *settings.status.verify, clock);
+      if (!proof) return fail(proof.error(), settings.output, environment);
+      proofs.push_back(*std::move(proof));
+    }
   }
   Output output;
   const bool json = is_json(settings.output.format);
