@@ -139,6 +139,7 @@ Result<void> init(const Settings& settings, const Environment& environment, Outp
   const auto tell = [&](const std::string& text) {
     if (!settings.output.quiet) std::cerr << escape_control(text) << "\n";
   };
+  for (const std::string& text : settings.warnings) tell("warning: " + text);
   tell(fmt::format("reading the newest {} of topic {}",
                    counted(settings.init.sample.value, "record"), pipeline.topic.value));
   const Sample sample = TRY(read_sample(settings, connections, pipeline.topic.value));

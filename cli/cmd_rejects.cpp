@@ -227,6 +227,7 @@ int list(Settings settings, const Environment& environment) {
     return fail(opened.error(), settings.output, environment);
   }
   for (const std::string& text : settings.run.times_read) console.note(text);
+  for (const std::string& text : settings.warnings) console.warning("", "configuration", text);
   for (const std::string& text : connections->warnings) console.warning("", "secret-file", text);
   Listing listing(settings, console);
   const bool payloads = settings.rejects.raw || settings.output.format != OutputFormat::text;

@@ -110,12 +110,14 @@ class Viewer {
 };
 
 int show(const StatusSettings& settings, const OutputSettings& output,
-         const Environment& environment, const Look& look) {
+         const std::vector<std::string>& warnings, const Environment& environment,
+         const Look& look) {
   const SystemClock clock;
   Console console(output, environment, clock);
   if (const auto opened = console.open(); !opened) {
     return fail(opened.error(), output, environment);
   }
+  for (const std::string& text : warnings) console.warning("", "configuration", text);
   Viewer viewer(settings, output, environment, console);
   int code = viewer.show(look);
   if (const auto written = console.output().status(); !written) {
@@ -131,7 +133,7 @@ int ask(const Invocation& invocation, const Environment& environment, Problems p
   const OutputSettings output = read_output_settings(invocation.flags, environment, problems);
   const StatusSettings settings = read_status_settings(invocation.flags, output.format, problems);
   if (!problems.empty()) return fail(problems, output, environment);
-  return show(settings, output, environment, [&](Milliseconds timeout) -> Result<StatusLook> {
+  return show(settings, output, {}, environment, [&](Milliseconds timeout) -> Result<StatusLook> {
     return StatusLook{TRY(ask_running(settings.ask, invocation.arguments, timeout)), false};
   });
 }
@@ -187,7 +189,7 @@ int run_status_command(const Invocation& invocation, const Environment& environm
   if (!made) return fail(made.error(), settings->output, environment);
   const auto connections = std::make_shared<const Connections>(std::move(*made));
   if (settings->status.verify) return run_verify(*settings, *connections, environment);
-  return show(settings->status, settings->output, environment,
+  return show(settings->status, settings->output, settings->warnings, environment,
               [&](Milliseconds timeout) -> Result<StatusLook> {
                 const TimePoint began = SystemClock().now();
                 Shown shown = with_topics(settings, *connections, timeout);

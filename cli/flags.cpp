@@ -232,6 +232,8 @@ const std::vector<Setting<std::string>>& FlagValues::all(std::string_view flag) 
 
 void add_environment_flags(const Environment& environment, CommandSet command, FlagValues& flags,
                            Problems& problems) {
+  // A check is of what runs would do.
+  if (command == for_check) command |= for_sync | for_tail;
   for (const Flag& flag : all_flags()) {
     const bool applies = flag.commands == everywhere || (flag.commands & command) != 0;
     if (!applies || !flag.in_environment || flags.has(flag.name)) continue;

@@ -190,6 +190,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   Settings settings;
   settings.output = read_output_settings(flags, environment, problems);
   if (!check_standard_input(flags, problems)) return settings;
+  settings.warnings = variables_without_effect(environment);
   const ConfigFiles files =
       read_config_files(flags.all("config"), environment, system_folder, problems);
   settings.config_files = files.used;

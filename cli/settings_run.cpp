@@ -286,14 +286,12 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   Setting<uint64_t> no_data;
   reader.count("no-data-exit-code", 0, 125, no_data);
   out.no_data_exit_code = static_cast<int>(no_data.value);
-  if (invocation.command == "sync") {
-    Setting<IfRunning> if_running{IfRunning::fail, {}};
-    reader.choice<IfRunning>(
-        "if-running",
-        {{"fail", IfRunning::fail}, {"skip", IfRunning::skip}, {"wait", IfRunning::wait}},
-        if_running);
-    out.if_running = if_running.value;
-  }
+  Setting<IfRunning> if_running{IfRunning::fail, {}};
+  reader.choice<IfRunning>(
+      "if-running",
+      {{"fail", IfRunning::fail}, {"skip", IfRunning::skip}, {"wait", IfRunning::wait}},
+      if_running);
+  if (invocation.command == "sync") out.if_running = if_running.value;
   out.rejects_ok = flags.has("rejects-ok");
   out.fail_fast = flags.has("fail-fast");
   read_decisions(flags, out.decisions, problems);

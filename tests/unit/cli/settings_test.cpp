@@ -621,5 +621,32 @@ TEST_F(SettingsTest, VerifyIsNoGateAndAsksNobodyElse) {
   }
 }
 
+TEST_F(SettingsTest, CheckReadsTheVariablesOfRuns) {
+  write("sluice.toml", minimal);
+  const Settings settings = good({"check"}, {{"SLUICE_SENDERS", "7"}, {"SLUICE_BATCH_ROWS", "5"}});
+  EXPECT_EQ(settings.pipelines[0].senders.value, 7u);
+  EXPECT_EQ(settings.pipelines[0].senders.origin.describe(), "SLUICE_SENDERS");
+  EXPECT_EQ(settings.pipelines[0].batch_rows.value, 5u);
+  for (const char* variable : {"SLUICE_SENDERS", "SLUICE_IF_RUNNING", "SLUICE_EXIT_ON_IDLE"}) {
+    (void)read({"check"}, {{variable, "x"}});
+    EXPECT_EQ(problems_.code(), Errc::config) << variable;
+  }
+}
+
+TEST_F(SettingsTest, VariablesThatLookLikeThoseOfFlagsAreNamed) {
+  write("sluice.toml", minimal);
+  EXPECT_EQ(good({"sync"}, {{"SLUICE_BATCH_ROWZ", "5"}, {"SLUICE_YES", "1"}}).warnings,
+            (std::vector<std::string>{"SLUICE_BATCH_ROWZ is ignored: there is no such variable; did "
+                                      "you mean 'SLUICE_BATCH_ROWS'?",
+                                      "SLUICE_YES is ignored: --yes has no variable"}));
+  const std::map<std::string, std::string> others{
+      {"SLUICE_BIN", "1"},         {"SLUICE_CRASH_AT", "x"},    {"SLUICE_CONFIG", "sluice.toml"},
+      {"SLUICE_TEST_KAFKA", "1"},  {"SLUICE_DECODE_TOOL", "1"}, {"SLUICE_NATIVE_BLOCKS", "1"},
+      {"SLUICE_VERIFY_TOOL", "1"}, {"SLUICE_SIM_SEEDS", "1"},   {"SLUICE_UPDATE_GOLDEN", "1"},
+      {"SLUICE_ASK", "x"},         {"SLUICE_VERBOSE", "1"},     {"SLUICE_SERVICE_HOST", "h"},
+      {"SLUICE_PORT", "tcp://h:1"}};
+  EXPECT_EQ(good({"sync"}, others).warnings, std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace sluice::cli
