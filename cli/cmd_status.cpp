@@ -189,22 +189,21 @@ int run_status_command(const Invocation& invocation, const Environment& environm
   if (!made) return fail(made.error(), settings->output, environment);
   const auto connections = std::make_shared<const Connections>(std::move(*made));
   if (settings->status.verify) return run_verify(*settings, *connections, environment);
-  return show(settings->status, settings->output, settings->warnings, environment,
-              [&](Milliseconds timeout) -> Result<StatusLook> {
-                const TimePoint began = SystemClock().now();
-                Shown shown = with_topics(settings, *connections, timeout);
-                const auto spent =
-                    std::chrono::duration_cast<Milliseconds>(SystemClock().now() - began);
-                auto look =
-                    look_at_pipelines(std::move(shown.settings), connections, timeout - spent);
-                for (const PipelineSettings& pipeline : shown.without_topic) {
-                  PipelineLook none;
-                  none.errors.push_back(no_topic_matches(pipeline));
-                  look.status.pipelines.push_back(
-                      pipeline_status(pipeline, none, std::nullopt, look.status.checked_at));
-                }
-                return look;
-              });
+  return show(
+      settings->status, settings->output, settings->warnings, environment,
+      [&](Milliseconds timeout) -> Result<StatusLook> {
+        const TimePoint began = SystemClock().now();
+        Shown shown = with_topics(settings, *connections, timeout);
+        const auto spent = std::chrono::duration_cast<Milliseconds>(SystemClock().now() - began);
+        auto look = look_at_pipelines(std::move(shown.settings), connections, timeout - spent);
+        for (const PipelineSettings& pipeline : shown.without_topic) {
+          PipelineLook none;
+          none.errors.push_back(no_topic_matches(pipeline));
+          look.status.pipelines.push_back(
+              pipeline_status(pipeline, none, std::nullopt, look.status.checked_at));
+        }
+        return look;
+      });
 }
 
 }  // namespace sluice::cli

@@ -214,9 +214,10 @@ void Runner::follow_topics(Family& family, std::stop_source& stop,
                                    short_duration(wait)));
     }
     if (topics.ok() && family.jobs.empty() && !std::exchange(none_told, true)) {
-      console_.warning(name, "no-topic-matches",
-                       fmt::format("{}; they are looked for again every {}",
-                                   no_topic_matches(family.settings).message, short_duration(interval)));
+      console_.warning(
+          name, "no-topic-matches",
+          fmt::format("{}; they are looked for again every {}",
+                      no_topic_matches(family.settings).message, short_duration(interval)));
     }
     std::unique_lock lock(mutex_);
     if (ended_.wait_for(lock, stopped, wait, [this] { return all_ended(); })) return;

@@ -64,9 +64,10 @@ std::vector<std::string> variables_without_effect(const Environment& environment
     }
     const std::string meant = nearest(name, known);
     if (meant.empty()) continue;  // somebody else's
-    sentences.push_back(fmt::format("{} is ignored: there is no such variable; did you mean "
-                                    "'{}{}'?",
-                                    shown, prefix, meant));
+    sentences.push_back(
+        fmt::format("{} is ignored: there is no such variable; did you mean "
+                    "'{}{}'?",
+                    shown, prefix, meant));
   }
   return sentences;
 }

@@ -165,8 +165,8 @@ void check_verify(const FlagValues& flags, const StatusSettings& status, OutputF
   if (status.verify->empty()) {
     problems.add(flags.last("verify")->origin, "the range ends before it begins", "turn it around");
   }
-  for (const char* other : {"ask", "watch", "wait", "max-lag", "max-lag-seconds", "max-age",
-                            "max-rejects"}) {
+  for (const char* other :
+       {"ask", "watch", "wait", "max-lag", "max-lag-seconds", "max-age", "max-rejects"}) {
     if (!flags.has(other)) continue;
     problems.add(flags.last("verify")->origin, fmt::format("excludes --{}", other),
                  "leave one of them out");

@@ -31,8 +31,8 @@ class TopicPattern {
 
 [[nodiscard]] Error no_topic_matches(const PipelineSettings& pipeline);
 
-/// The pipeline itself, or where it has topics_regex, that of each topic that it reads now. Waits up
-/// to `limit` for Kafka. Errc::config: there is none.
+/// The pipeline itself, or where it has topics_regex, that of each topic that it reads now. Waits
+/// up to `limit` for Kafka. Errc::config: there is none.
 [[nodiscard]] Result<std::vector<PipelineSettings>> pipelines_by_topic(
     const PipelineSettings& pipeline, const kafka::ClusterOptions& cluster, Milliseconds limit);
 

@@ -139,7 +139,7 @@ def test_check_and_verify_look_at_every_topic(kafka, clickhouse, sluice, topic, 
                     + 'delivery = "exactly-once"\n')
     told = sluice("check", "--online")
     for name in topics:
-        assert f"topic {name}: read allowed" in told.stdout and f"✓ regions:{name}  exactly-once" in told.stdout, told
+        assert f"topic {name}: read allowed" in told.stdout and f" regions:{name}  exactly-once" in told.stdout, told
     assert "is no name of a Kafka topic" not in told.stdout
     assert f"{topic}.world.events" not in told.stdout
     kafka.produce(topics[1], ["broken"])
