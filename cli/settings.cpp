@@ -91,6 +91,10 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
         Problem{code, usage ? "usage" : "config", {}, std::move(message), std::move(hint)});
   };
   if (settings.pipelines.empty()) {
+    if (settings.config_files.empty() && invocation.command == "check") {
+      return missing(Errc::usage, "there is no configuration file to check",
+                     "write ./sluice.toml, or name one with --config");
+    }
     if (settings.config_files.empty()) {
       return missing(Errc::usage, "nothing to do: there is no configuration file and no --topic",
                      "write ./sluice.toml, or give --topic NAME --table DB.TABLE");
