@@ -294,6 +294,11 @@ int run_rejects_command(const Invocation& invocation, const Environment& environ
   if (const auto checked = check_selection(invocation, settings); !checked) {
     return fail(checked.error(), settings.output, environment);
   }
+  if (settings.rejects.raw && settings.output.format != OutputFormat::text) {
+    return fail(Error{Errc::usage, "usage", "--raw writes payloads as they are, which is no JSON",
+                      "leave out --raw or -o: -o jsonl has whole records"},
+                settings.output, environment);
+  }
   if (settings.rejects.raw && ::isatty(STDOUT_FILENO) == 1) {
     return fail(Error{Errc::usage, "usage", "--raw would write records as they are to the terminal",
                       "write them to a file or a pipe"},
