@@ -15,6 +15,7 @@
 #include "cli/full_load.hpp"
 #include "cli/output.hpp"
 #include "cli/settings.hpp"
+#include "cli/terminal.hpp"
 #include "cli/text.hpp"
 #include "cli/topic_pattern.hpp"
 #include "cli/version.hpp"
@@ -175,23 +176,43 @@ void check_configuration(const Settings& settings, Findings& findings) {
   }
 }
 
-}  // namespace
-
 /// The configuration in force, or with it what else a bug report needs, instead of findings.
 std::string shown(const Settings& settings, const Invocation& invocation) {
   const bool report = invocation.flags.has("report");
   const bool origins = report || invocation.flags.has("show-origin");
   const std::string configuration =
       effective_toml(settings, {.origins = origins, .defaults = true});
+  const bool json = is_json(settings.output.format);
+  if (!report && json) {
+    const nlohmann::ordered_json document{
+        {"type", "configuration"}, {"v", 1}, {"toml", valid_utf8(configuration)}};
+    return document.dump() + "\n";
+  }
   if (!report) return configuration;
   std::string out = fmt::format("```\n{}```\n\n```toml\n{}```\n", version_text(), configuration);
   for (const std::string& text : settings.warnings) out += fmt::format("\nwarning: {}\n", text);
-  return out;
+  if (!json) return out;
+  const nlohmann::ordered_json document{{"type", "report"}, {"v", 1}, {"text", valid_utf8(out)}};
+  return document.dump() + "\n";
 }
+
+/// What is printed instead of findings is not looked at.
+void check_usage(const Invocation& invocation, Problems& problems) {
+  for (const char* printed : {"show", "show-origin", "report"}) {
+    for (const char* other : {"online", "strict"}) {
+      if (!invocation.flags.has(printed) || !invocation.flags.has(other)) continue;
+      problems.add(Origin::flag(fmt::format("--{}", other)), fmt::format("excludes --{}", printed),
+                   "leave one of them out");
+    }
+  }
+}
+
+}  // namespace
 
 int run_check_command(const Invocation& invocation, const Environment& environment,
                       Problems problems) {
   const SystemClock clock;
+  check_usage(invocation, problems);
   const Settings settings =
       read_settings(invocation, environment, system_config_folder, clock.wall(), problems);
   if (!problems.empty()) return fail(problems, settings.output, environment);
@@ -216,7 +237,8 @@ int run_check_command(const Invocation& invocation, const Environment& environme
   }
   const bool text = settings.output.format == OutputFormat::text;
   const bool quiet = settings.output.quiet && findings.exit_code() == exit_code::ok;
-  if (!text || !quiet) out.write(text ? findings.text() : findings.json().dump() + "\n");
+  const bool unicode = terminal_facts(false, environment, settings.output.color).unicode;
+  if (!text || !quiet) out.write(text ? findings.text(unicode) : findings.json().dump() + "\n");
   const auto written = out.status();
   return written.ok() ? findings.exit_code() : fail(written.error(), settings.output, environment);
 }
