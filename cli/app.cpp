@@ -58,6 +58,11 @@ int show_help(const Invocation& invocation, const OutputSettings& output,
   const std::string topic = flag                           ? invocation.command
                             : invocation.arguments.empty() ? ""
                                                            : invocation.arguments.front();
+  if (!flag && invocation.arguments.size() > 1) {
+    return fail(Error{Errc::usage, "usage", "help is shown on one command or topic at a time",
+                      "leave out all words but one"},
+                output, environment);
+  }
   if (topic.empty()) return print(help_text(), output, environment);
   if (const auto text = help_text(topic)) return print(*text, output, environment);
   std::string hint = did_you_mean(topic, help_words());

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "cli/text.hpp"
@@ -46,11 +48,52 @@ std::string reasons_of(const std::map<std::string, uint64_t>& reasons) {
   return reasons.size() == 1 ? worst : fmt::format("{}, and {} more", worst, reasons.size() - 1);
 }
 
+/// Whether any field of a record has a column, when `unknown` of its fields have none.
+bool reaches_a_column(const std::string& value, uint64_t unknown) {
+  uint64_t fields = 0;
+  const auto count = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json&) {
+    if (depth == 1 && event == nlohmann::json::parse_event_t::key) ++fields;
+    return true;
+  };
+  const auto parsed = nlohmann::json::parse(value, count, false);
+  return parsed.is_discarded() || fields > unknown;
+}
+
+/// Whether something besides the fields of the value goes into a column.
+bool takes_other_than_fields(const ColumnLayout& layout) {
+  using Kind = ColumnSource::Kind;
+  return std::any_of(layout.columns.begin(), layout.columns.end(), [](const auto& source) {
+    return source.kind != Kind::field && source.kind != Kind::nothing;
+  });
+}
+
+/// Of records that all fit: which of their fields go nowhere.
+void judge_unknown_fields(const PipelineSettings& pipeline, size_t records, bool any_row_has_data,
+                          const std::vector<std::string>& unknown, Findings& findings) {
+  const std::string& table = pipeline.table.value;
+  const std::string fix = fmt::format(
+      "give {} columns of these names, or name the field of each column with map", table);
+  if (!unknown.empty() && !any_row_has_data) {
+    return findings.error(
+        pipeline.name,
+        Error{Errc::config, "no-column-for-any-field",
+              fmt::format("no field of {} has a column in {}, so that every row would be of "
+                          "defaults; fields: {}",
+                          counted(records, "sampled record"), table, join(unknown, ", ")),
+              fix});
+  }
+  std::string text = fmt::format("{} fit the table", counted(records, "sampled record"));
+  if (!unknown.empty()) text += "; without a column: " + join(unknown, ", ");
+  const bool chosen = pipeline.unknown_fields.origin.kind != Origin::Kind::built_in;
+  if (unknown.empty() || chosen) return findings.ok(pipeline.name, text);
+  findings.warning(pipeline.name, text,
+                   fix + ", or set unknown_fields = \"ignore\" where they are not wanted");
+}
+
 }  // namespace
 
 std::vector<std::string> check_topic(const PipelineSettings& pipeline,
                                      const Connections& connections, Findings& findings) {
-  if (pipeline.topic.value.empty()) return {};  // topics_regex: which there are is seen by a run
   std::set<PartitionId> partitions;
   std::vector<std::string> values;
   ValueTaker taker(partitions, values);
@@ -95,9 +138,14 @@ void check_sample(const PipelineSettings& pipeline, const Table& table,
       make_decoder(schema, RecordFormat::json, options, layout.value(), pipeline.topic.value);
   std::map<std::string, uint64_t> reasons;
   uint64_t misfits = 0;
+  bool any_row_has_data = takes_other_than_fields(layout.value());
   for (const std::string& value : values) {
     Block block(schema);
-    if (decoder->decode(value, block)) continue;
+    if (decoder->decode(value, block)) {
+      const uint64_t passed_over = decoder->take_unknown_count();
+      any_row_has_data = any_row_has_data || reaches_a_column(value, passed_over);
+      continue;
+    }
     const DecodeError& error = decoder->error();
     ++misfits;
     ++reasons[error.column.empty() ? error.message
@@ -105,10 +153,7 @@ void check_sample(const PipelineSettings& pipeline, const Table& table,
   }
   const auto unknown = decoder->take_unknown_fields();
   if (misfits == 0) {
-    findings.ok(pipeline.name,
-                fmt::format("{} fit the table{}", counted(values.size(), "sampled record"),
-                            unknown.empty() ? "" : "; without a column: " + join(unknown, ", ")));
-    return;
+    return judge_unknown_fields(pipeline, values.size(), any_row_has_data, unknown, findings);
   }
   const std::string text = fmt::format("{} of {} do not fit {}: {}", grouped(misfits),
                                        counted(values.size(), "sampled record"),

@@ -379,6 +379,11 @@ class Backfill {
     }
     TRY(groups.remove(group, look_timeout));
     note(fmt::format("backfill {} is forgotten", asked_.forget));
+    if (settings_.output.format != OutputFormat::text) {
+      const Json document{
+          {"type", "backfill"}, {"v", 1}, {"id", asked_.forget}, {"state", "forgotten"}};
+      print(document.dump() + "\n");
+    }
     return exit_code::ok;
   }
 

@@ -15,7 +15,9 @@
 #include "cli/full_load.hpp"
 #include "cli/output.hpp"
 #include "cli/settings.hpp"
+#include "cli/terminal.hpp"
 #include "cli/text.hpp"
+#include "cli/topic_pattern.hpp"
 #include "cli/version.hpp"
 #include "core/block/block.hpp"
 
@@ -91,9 +93,10 @@ Result<Table> look_at_table(const PipelineSettings& pipeline, const Settings& se
   }
 }
 
-void check_pipeline(const PipelineSettings& pipeline, const Settings& settings,
-                    const Connections& connections, const Clock& clock, Findings& findings) {
-  const std::vector<std::string> values = check_topic(pipeline, connections, findings);
+/// `values` are sampled records.
+void check_table(const PipelineSettings& pipeline, const Settings& settings,
+                 const Connections& connections, const std::vector<std::string>& values,
+                 const Clock& clock, Findings& findings) {
   Warnings warnings(findings, pipeline.name);
   auto table = look_at_table(pipeline, settings, connections, warnings, clock);
   const RecordFormat format = pipeline.format.value;
@@ -136,6 +139,26 @@ void check_pipeline(const PipelineSettings& pipeline, const Settings& settings,
                {"not_encodable", std::move(encoding.others)}});
 }
 
+/// Each topic that it reads, and its table.
+void check_pipeline(const PipelineSettings& pipeline, const Settings& settings,
+                    const Connections& connections, const Clock& clock, Findings& findings) {
+  constexpr Milliseconds patience{10'000};
+  const auto found = pipelines_by_topic(pipeline, connections.cluster, patience);
+  if (!found) findings.error(pipeline.name, found.error());
+  const auto topics = found.ok() ? *found : std::vector<PipelineSettings>{};
+  std::vector<std::string> values;
+  for (const PipelineSettings& of_topic : topics) {
+    for (std::string& value : check_topic(of_topic, connections, findings)) {
+      values.push_back(std::move(value));
+    }
+  }
+  check_table(pipeline, settings, connections, values, clock, findings);
+  if (pipeline.delivery.value != DeliveryLevel::exactly_once) return;
+  for (const PipelineSettings& of_topic : topics) {
+    check_exactly_once(of_topic, connections, clock, findings);
+  }
+}
+
 void check_configuration(const Settings& settings, Findings& findings) {
   findings.ok("config", "the configuration is valid: " +
                             counted(settings.pipelines.size(), "pipeline") + " chosen");
@@ -153,23 +176,43 @@ void check_configuration(const Settings& settings, Findings& findings) {
   }
 }
 
-}  // namespace
-
 /// The configuration in force, or with it what else a bug report needs, instead of findings.
 std::string shown(const Settings& settings, const Invocation& invocation) {
   const bool report = invocation.flags.has("report");
   const bool origins = report || invocation.flags.has("show-origin");
   const std::string configuration =
       effective_toml(settings, {.origins = origins, .defaults = true});
+  const bool json = is_json(settings.output.format);
+  if (!report && json) {
+    const nlohmann::ordered_json document{
+        {"type", "configuration"}, {"v", 1}, {"toml", valid_utf8(configuration)}};
+    return document.dump() + "\n";
+  }
   if (!report) return configuration;
   std::string out = fmt::format("```\n{}```\n\n```toml\n{}```\n", version_text(), configuration);
   for (const std::string& text : settings.warnings) out += fmt::format("\nwarning: {}\n", text);
-  return out;
+  if (!json) return out;
+  const nlohmann::ordered_json document{{"type", "report"}, {"v", 1}, {"text", valid_utf8(out)}};
+  return document.dump() + "\n";
 }
+
+/// What is printed instead of findings is not looked at.
+void check_usage(const Invocation& invocation, Problems& problems) {
+  for (const char* printed : {"show", "show-origin", "report"}) {
+    for (const char* other : {"online", "strict"}) {
+      if (!invocation.flags.has(printed) || !invocation.flags.has(other)) continue;
+      problems.add(Origin::flag(fmt::format("--{}", other)), fmt::format("excludes --{}", printed),
+                   "leave one of them out");
+    }
+  }
+}
+
+}  // namespace
 
 int run_check_command(const Invocation& invocation, const Environment& environment,
                       Problems problems) {
   const SystemClock clock;
+  check_usage(invocation, problems);
   const Settings settings =
       read_settings(invocation, environment, system_config_folder, clock.wall(), problems);
   if (!problems.empty()) return fail(problems, settings.output, environment);
@@ -189,15 +232,13 @@ int run_check_command(const Invocation& invocation, const Environment& environme
     for (const std::string& text : connections->warnings) findings.warning("config", text);
     for (const PipelineSettings& pipeline : settings.pipelines) {
       check_pipeline(pipeline, settings, *connections, clock, findings);
-      if (pipeline.delivery.value == DeliveryLevel::exactly_once) {
-        check_exactly_once(pipeline, *connections, clock, findings);
-      }
     }
     check_clock(*connections, clock, findings);
   }
   const bool text = settings.output.format == OutputFormat::text;
   const bool quiet = settings.output.quiet && findings.exit_code() == exit_code::ok;
-  if (!text || !quiet) out.write(text ? findings.text() : findings.json().dump() + "\n");
+  const bool unicode = terminal_facts(false, environment, settings.output.color).unicode;
+  if (!text || !quiet) out.write(text ? findings.text(unicode) : findings.json().dump() + "\n");
   const auto written = out.status();
   return written.ok() ? findings.exit_code() : fail(written.error(), settings.output, environment);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "cli/connections.hpp"
@@ -123,7 +124,7 @@ Result<void> confirm(const Settings& settings, const PipelineSettings& pipeline,
                  fmt::format("this would create {}, and there is nobody to ask", table),
                  "add -y to create it"};
   }
-  const bool shown = ::isatty(STDOUT_FILENO) == 1;
+  const bool shown = ::isatty(STDOUT_FILENO) == 1 && !is_json(settings.output.format);
   if (!shown) std::cerr << escape_control_lines(statement) << "\n";
   std::cerr << fmt::format("create {}? [y/N] ", escape_control(table)) << std::flush;
   std::string answer;
@@ -139,6 +140,7 @@ Result<void> init(const Settings& settings, const Environment& environment, Outp
   const auto tell = [&](const std::string& text) {
     if (!settings.output.quiet) std::cerr << escape_control(text) << "\n";
   };
+  for (const std::string& text : settings.warnings) tell("warning: " + text);
   tell(fmt::format("reading the newest {} of topic {}",
                    counted(settings.init.sample.value, "record"), pipeline.topic.value));
   const Sample sample = TRY(read_sample(settings, connections, pipeline.topic.value));
@@ -149,13 +151,22 @@ Result<void> init(const Settings& settings, const Environment& environment, Outp
   const auto columns = TRY(propose(connections, sample, clock));
   const std::string statement =
       create_statement(pipeline.database(), pipeline.table_name(), columns);
-  out.write(settings.init.ddl_only ? statement + ";\n"
-                                   : starter(settings, pipeline, statement, sample));
-  if (!settings.init.create) return {};
-  TRY(confirm(settings, pipeline, statement));
-  TRY(clickhouse::create_table(connections.servers.at("").front(), pipeline.database(),
-                               pipeline.table_name(), statement, clock));
-  tell(fmt::format("created {}", pipeline.table.value));
+  const std::string ddl = statement + ";\n";
+  const std::string toml = starter(settings, pipeline, statement, sample);
+  const bool json = is_json(settings.output.format);
+  if (!json) out.write(settings.init.ddl_only ? ddl : toml);
+  if (settings.init.create) {
+    TRY(confirm(settings, pipeline, statement));
+    TRY(clickhouse::create_table(connections.servers.at("").front(), pipeline.database(),
+                                 pipeline.table_name(), statement, clock));
+    tell(fmt::format("created {}", pipeline.table.value));
+  }
+  if (!json) return {};
+  nlohmann::ordered_json document{{"type", "init"}, {"v", 1}};
+  if (!settings.init.ddl_only) document["toml"] = valid_utf8(toml);
+  document["ddl"] = valid_utf8(ddl);
+  document["created"] = settings.init.create;
+  out.write(document.dump() + "\n");
   return {};
 }
 

@@ -227,6 +227,7 @@ int list(Settings settings, const Environment& environment) {
     return fail(opened.error(), settings.output, environment);
   }
   for (const std::string& text : settings.run.times_read) console.note(text);
+  for (const std::string& text : settings.warnings) console.warning("", "configuration", text);
   for (const std::string& text : connections->warnings) console.warning("", "secret-file", text);
   Listing listing(settings, console);
   const bool payloads = settings.rejects.raw || settings.output.format != OutputFormat::text;
@@ -292,6 +293,11 @@ int run_rejects_command(const Invocation& invocation, const Environment& environ
   if (!problems.empty()) return fail(problems, settings.output, environment);
   if (const auto checked = check_selection(invocation, settings); !checked) {
     return fail(checked.error(), settings.output, environment);
+  }
+  if (settings.rejects.raw && settings.output.format != OutputFormat::text) {
+    return fail(Error{Errc::usage, "usage", "--raw writes payloads as they are, which is no JSON",
+                      "leave out --raw or -o: -o jsonl has whole records"},
+                settings.output, environment);
   }
   if (settings.rejects.raw && ::isatty(STDOUT_FILENO) == 1) {
     return fail(Error{Errc::usage, "usage", "--raw would write records as they are to the terminal",

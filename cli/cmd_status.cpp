@@ -110,12 +110,14 @@ class Viewer {
 };
 
 int show(const StatusSettings& settings, const OutputSettings& output,
-         const Environment& environment, const Look& look) {
+         const std::vector<std::string>& warnings, const Environment& environment,
+         const Look& look) {
   const SystemClock clock;
   Console console(output, environment, clock);
   if (const auto opened = console.open(); !opened) {
     return fail(opened.error(), output, environment);
   }
+  for (const std::string& text : warnings) console.warning("", "configuration", text);
   Viewer viewer(settings, output, environment, console);
   int code = viewer.show(look);
   if (const auto written = console.output().status(); !written) {
@@ -131,33 +133,46 @@ int ask(const Invocation& invocation, const Environment& environment, Problems p
   const OutputSettings output = read_output_settings(invocation.flags, environment, problems);
   const StatusSettings settings = read_status_settings(invocation.flags, output.format, problems);
   if (!problems.empty()) return fail(problems, output, environment);
-  return show(settings, output, environment, [&](Milliseconds timeout) -> Result<StatusLook> {
+  return show(settings, output, {}, environment, [&](Milliseconds timeout) -> Result<StatusLook> {
     return StatusLook{TRY(ask_running(settings.ask, invocation.arguments, timeout)), false};
   });
 }
 
+/// What to look at, and pipelines of which that is known without a look.
+struct Shown {
+  std::shared_ptr<const Settings> settings;
+  std::vector<PipelineSettings> without_topic;
+};
+
 /// A pipeline with topics_regex is shown as those of its topics; one whose topics cannot be told,
 /// as one whose topic is missing.
-std::shared_ptr<const Settings> with_topics(const std::shared_ptr<const Settings>& settings,
-                                            const Connections& connections, Milliseconds timeout) {
+Shown with_topics(const std::shared_ptr<const Settings>& settings, const Connections& connections,
+                  Milliseconds timeout) {
   const auto has_many = [](const PipelineSettings& pipeline) {
     return !pipeline.topics_regex.value.empty();
   };
   const auto& configured = settings->pipelines;
-  if (std::none_of(configured.begin(), configured.end(), has_many)) return settings;
+  if (std::none_of(configured.begin(), configured.end(), has_many)) return {settings, {}};
   const auto existing = kafka::list_topics(connections.cluster, timeout / 2);
-  auto out = std::make_shared<Settings>(*settings);
-  out->pipelines.clear();
+  Shown out;
+  auto all = std::make_shared<Settings>(*settings);
+  all->pipelines.clear();
   for (const PipelineSettings& pipeline : configured) {
-    std::vector<std::string> topics;
-    if (has_many(pipeline) && existing.ok()) topics = matching_topics(pipeline, *existing);
-    for (const std::string& topic : topics) {
-      out->pipelines.push_back(pipeline_of_topic(pipeline, topic));
+    if (!has_many(pipeline) || !existing) {
+      all->pipelines.push_back(pipeline);
+      if (has_many(pipeline)) all->pipelines.back().topic.value = pipeline.topics_regex.value;
+      continue;
     }
-    if (!topics.empty()) continue;
-    out->pipelines.push_back(pipeline);
-    if (has_many(pipeline)) out->pipelines.back().topic.value = pipeline.topics_regex.value;
+    RejectSettings rejects = pipeline.reject;
+    const auto topics = matching_topics(pipeline, *existing);
+    for (const std::string& topic : topics) {
+      all->pipelines.push_back(pipeline_of_topic(pipeline, topic));
+      // They share the place of their rejects: what is in there is counted once.
+      all->pipelines.back().reject = std::exchange(rejects, {});
+    }
+    if (topics.empty()) out.without_topic.push_back(pipeline);
   }
+  out.settings = std::move(all);
   return out;
 }
 
@@ -174,14 +189,21 @@ int run_status_command(const Invocation& invocation, const Environment& environm
   if (!made) return fail(made.error(), settings->output, environment);
   const auto connections = std::make_shared<const Connections>(std::move(*made));
   if (settings->status.verify) return run_verify(*settings, *connections, environment);
-  return show(settings->status, settings->output, environment,
-              [&](Milliseconds timeout) -> Result<StatusLook> {
-                const TimePoint began = SystemClock().now();
-                auto all = with_topics(settings, *connections, timeout);
-                const auto spent =
-                    std::chrono::duration_cast<Milliseconds>(SystemClock().now() - began);
-                return look_at_pipelines(std::move(all), connections, timeout - spent);
-              });
+  return show(
+      settings->status, settings->output, settings->warnings, environment,
+      [&](Milliseconds timeout) -> Result<StatusLook> {
+        const TimePoint began = SystemClock().now();
+        Shown shown = with_topics(settings, *connections, timeout);
+        const auto spent = std::chrono::duration_cast<Milliseconds>(SystemClock().now() - began);
+        auto look = look_at_pipelines(std::move(shown.settings), connections, timeout - spent);
+        for (const PipelineSettings& pipeline : shown.without_topic) {
+          PipelineLook none;
+          none.errors.push_back(no_topic_matches(pipeline));
+          look.status.pipelines.push_back(
+              pipeline_status(pipeline, none, std::nullopt, look.status.checked_at));
+        }
+        return look;
+      });
 }
 
 }  // namespace sluice::cli

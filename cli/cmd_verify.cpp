@@ -1,33 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cmd_verify.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
+#include "cli/topic_pattern.hpp"
 #include "cli/verify.hpp"
 #include "core/kafka/group_view.hpp"
 
 namespace sluice::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+constexpr Milliseconds kafka_timeout{30'000};
 
-/// The part of the range that is committed: what is still on its way is not lost.
+/// The part of the range that is committed: what is still on its way is not lost. Where there is
+/// none, `unknown` says why.
 Result<std::map<PartitionId, OffsetRange>> ranges_of(const PipelineSettings& pipeline,
                                                      const Connections& connections,
-                                                     const AskedRange& asked) {
-  constexpr Milliseconds timeout{30'000};
+                                                     const AskedRange& asked,
+                                                     std::string& unknown) {
+  constexpr Milliseconds timeout = kafka_timeout;
   const std::string& topic = pipeline.topic.value;
   auto view = TRY(kafka::GroupView::open(connections.cluster, pipeline.group.value));
   const std::vector<PartitionId> partitions = TRY(view.partitions(topic, timeout));
   const auto held = TRY(view.watermarks(topic, partitions, timeout));
   std::map<PartitionId, OffsetRange> out;
+  unknown = fmt::format("group {} has no committed offsets: it never ran, or Kafka forgot them",
+                        pipeline.group.value);
   for (const auto& [partition, committed] : TRY(view.committed(topic, partitions, timeout))) {
     out[partition] = {held.at(partition).first, committed.offset};
+    unknown = "nothing of the range is committed";
   }
   const auto bound = [&](const RangeEdge& edge) -> Result<std::map<PartitionId, Offset>> {
     std::map<PartitionId, Offset> offsets;
@@ -47,6 +54,21 @@ Result<std::map<PartitionId, OffsetRange>> ranges_of(const PipelineSettings& pip
     }
   }
   std::erase_if(out, [](const auto& entry) { return entry.second.empty(); });
+  if (!out.empty()) unknown.clear();
+  return out;
+}
+
+Result<PipelineProof> prove(const PipelineSettings& pipeline, const Connections& connections,
+                            const AskedRange& asked, const Clock& clock) {
+  PipelineProof out;
+  out.name = pipeline.name;
+  out.topic = pipeline.topic.value;
+  out.table = pipeline.table.value;
+  VerifyOptions options;
+  options.ranges = TRY(ranges_of(pipeline, connections, asked, out.unknown));
+  if (options.ranges.empty()) return out;
+  options.rejected = TRY(rejected_offsets(pipeline, connections));
+  out.partitions = TRY(verify_pipeline(pipeline, connections, options, clock, {}));
   return out;
 }
 
@@ -55,38 +77,23 @@ Result<std::map<PartitionId, OffsetRange>> ranges_of(const PipelineSettings& pip
 int run_verify(const Settings& settings, const Connections& connections,
                const Environment& environment) {
   const SystemClock clock;
-  Json all{{"type", "verify"}, {"v", 1}, {"proven", true}, {"pipelines", Json::array()}};
-  std::string text;
-  bool proven = true;
+  std::vector<PipelineProof> proofs;
   for (const PipelineSettings& pipeline : settings.pipelines) {
-    const auto prove = [&]() -> Result<std::vector<PartitionProof>> {
-      VerifyOptions options;
-      options.ranges = TRY(ranges_of(pipeline, connections, *settings.status.verify));
-      options.rejected = TRY(rejected_offsets(pipeline, connections));
-      return verify_pipeline(pipeline, connections, options, clock, {});
-    };
-    const auto proofs = prove();
-    if (!proofs) return fail(proofs.error(), settings.output, environment);
-    Json one{{"name", pipeline.name},
-             {"topic", pipeline.topic.value},
-             {"table", pipeline.table.value},
-             {"proof", Json::array()}};
-    for (const PartitionProof& proof : *proofs) {
-      proven = proven && proof.proven();
-      one["proof"].push_back(proof_json(proof));
-      text += proof_sentence(pipeline.topic.value, proof) + "\n";
+    const auto topics = pipelines_by_topic(pipeline, connections.cluster, kafka_timeout);
+    if (!topics) return fail(topics.error(), settings.output, environment);
+    for (const PipelineSettings& of_topic : *topics) {
+      auto proof = prove(of_topic, connections, *settings.status.verify, clock);
+      if (!proof) return fail(proof.error(), settings.output, environment);
+      proofs.push_back(*std::move(proof));
     }
-    if (proofs->empty()) text += pipeline.name + ": nothing of the range is committed\n";
-    all["pipelines"].push_back(std::move(one));
   }
-  all["proven"] = proven;
   Output output;
-  const bool json = settings.output.format != OutputFormat::text;
-  output.write(json ? all.dump() + "\n" : text);
+  const bool json = is_json(settings.output.format);
+  output.write(json ? verify_json(proofs).dump() + "\n" : verify_text(proofs));
   if (const auto written = output.status(); !written) {
     return fail(written.error(), settings.output, environment);
   }
-  return proven ? exit_code::ok : exit_code::unhealthy;
+  return all_proven(proofs) == true ? exit_code::ok : exit_code::unhealthy;
 }
 
 }  // namespace sluice::cli

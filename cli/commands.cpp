@@ -129,7 +129,8 @@ Usage: sluice status [PIPELINE...] [FLAGS]
 Nothing of sluice has to run: what it says comes from Kafka, and whether ClickHouse answers from
 there. LAG is records between the group's committed offset and the end, BEHIND the age of the oldest
 of them, RATE records a second while it looked, REJECTED what was written to the pipeline's reject
-topic within 24 hours. What is not known is ? (JSON: null), never 0.
+topic within 24 hours (with topics_regex: of all topics, in the line of the first). What is not
+known is ? (JSON: null), never 0.
 
 --verify proves from the columns _partition and _offset that each record that is committed is in the
 table exactly once or among the rejects, and names what is missing and what is there twice (exit 4).

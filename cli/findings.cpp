@@ -26,14 +26,14 @@ std::string_view word_of(Finding::Level level) {
   return "";
 }
 
-std::string_view mark_of(Finding::Level level) {
+std::string_view mark_of(Finding::Level level, bool unicode) {
   switch (level) {
     case Finding::Level::ok:
-      return "✓";
+      return unicode ? "✓" : "+";
     case Finding::Level::warning:
       return "!";
     case Finding::Level::error:
-      return "✗";
+      return unicode ? "✗" : "x";
   }
   return "";
 }
@@ -69,7 +69,7 @@ size_t Findings::count(Finding::Level level) const {
                     [level](const Finding& finding) { return finding.level == level; }));
 }
 
-std::string Findings::text() const {
+std::string Findings::text(bool unicode) const {
   size_t columns = subject_columns;
   for (const Finding& finding : findings_) {
     columns = std::max(columns, display_width(finding.subject));
@@ -77,7 +77,7 @@ std::string Findings::text() const {
   std::string out;
   for (const Finding& finding : findings_) {
     const std::string space(columns - display_width(finding.subject), ' ');
-    out += fmt::format("{} {}{}  {}\n", mark_of(finding.level), finding.subject, space,
+    out += fmt::format("{} {}{}  {}\n", mark_of(finding.level, unicode), finding.subject, space,
                        escape_control(finding.text));
     if (finding.fix.empty()) continue;
     out += fmt::format("{}fix: {}\n", std::string(columns + 4, ' '), escape_control(finding.fix));

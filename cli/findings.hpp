@@ -31,8 +31,9 @@ class Findings {
 
   /// 0 without errors, else the worst error's.
   [[nodiscard]] int exit_code() const;
-  /// A line for each with ✓, ! or ✗, fixes below them, then how many errors and warnings.
-  [[nodiscard]] std::string text() const;
+  /// A line for each with ✓, ! or ✗ (+, ! or x), fixes below them, then how many errors and
+  /// warnings.
+  [[nodiscard]] std::string text(bool unicode) const;
   /// {"type":"check","v":1,"exit_code":0,"errors":0,"warnings":0,"findings":[…]}
   [[nodiscard]] nlohmann::ordered_json json() const;
 

@@ -164,7 +164,7 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"progress-interval", 0, "DURATION", "time between two (default 200ms for bar, else 30s)",
      everywhere, shown},
     {"summary-file", 0, "FILE", "also write the result: .json, .prom or .md; repeatable",
-     everywhere, shown},
+     runs_or_replays, shown},
     {"color", 0, "auto|always|never", "colours (default auto)", everywhere, shown},
     {"quiet", 'q', "", "errors only", everywhere, shown},
     {"verbose", 'v', "", "more: -v every insert, -vv librdkafka too", everywhere, shown, false},
@@ -172,8 +172,8 @@ constexpr auto flags_table = std::to_array<Flag>({
     {"log-file", 0, "FILE", "log there instead of stderr; opened again on SIGHUP", everywhere,
      shown},
     {"metrics-listen", 0, "ADDRESS",
-     "serve /metrics, /healthz, /readyz and /status: HOST:PORT, unix:PATH, or none", everywhere,
-     shown},
+     "serve /metrics, /healthz, /readyz and /status: HOST:PORT, unix:PATH, or none",
+     for_sync | for_tail, shown},
 
     {"no-input", 0, "", "never read from a terminal", everywhere, other},
     {"yes", 'y', "", "answer yes to every question", everywhere, other, false},
@@ -232,6 +232,8 @@ const std::vector<Setting<std::string>>& FlagValues::all(std::string_view flag) 
 
 void add_environment_flags(const Environment& environment, CommandSet command, FlagValues& flags,
                            Problems& problems) {
+  // A check is of what runs would do.
+  if (command == for_check) command |= for_sync | for_tail;
   for (const Flag& flag : all_flags()) {
     const bool applies = flag.commands == everywhere || (flag.commands & command) != 0;
     if (!applies || !flag.in_environment || flags.has(flag.name)) continue;

@@ -30,13 +30,6 @@ Milliseconds look_interval(const kafka::ClusterOptions& cluster) {
   return std::max(Milliseconds{interval}, shortest);
 }
 
-Error no_topic(const PipelineSettings& pipeline) {
-  return {Errc::config, "no-topic-matches",
-          fmt::format("no topic matches topics_regex '{}'",
-                      escape_control(pipeline.topics_regex.value, 1000)),
-          "check the expression, and that we may describe the topics"};
-}
-
 }  // namespace
 
 Runner::Runner(const Settings& settings, const Connections& connections, Console& console,
@@ -189,7 +182,7 @@ void Runner::add_topics(Family& family) {
   auto topics = find_topics(family, limit);
   monitor_.health().topics_found(family.settings.name);
   if (!topics) return fail_family(family, std::move(topics).error());
-  if (topics->empty()) return fail_family(family, no_topic(family.settings));
+  if (topics->empty()) return fail_family(family, no_topic_matches(family.settings));
   for (const std::string& topic : *topics) {
     Job& job = add_job(monitor_.health().add(pipeline_of_topic(family.settings, topic)), &family);
     job.read_whole = family.known;
@@ -221,9 +214,10 @@ void Runner::follow_topics(Family& family, std::stop_source& stop,
                                    short_duration(wait)));
     }
     if (topics.ok() && family.jobs.empty() && !std::exchange(none_told, true)) {
-      console_.warning(name, "no-topic-matches",
-                       fmt::format("{}; they are looked for again every {}",
-                                   no_topic(family.settings).message, short_duration(interval)));
+      console_.warning(
+          name, "no-topic-matches",
+          fmt::format("{}; they are looked for again every {}",
+                      no_topic_matches(family.settings).message, short_duration(interval)));
     }
     std::unique_lock lock(mutex_);
     if (ended_.wait_for(lock, stopped, wait, [this] { return all_ended(); })) return;

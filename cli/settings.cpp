@@ -91,6 +91,10 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
         Problem{code, usage ? "usage" : "config", {}, std::move(message), std::move(hint)});
   };
   if (settings.pipelines.empty()) {
+    if (settings.config_files.empty() && invocation.command == "check") {
+      return missing(Errc::usage, "there is no configuration file to check",
+                     "write ./sluice.toml, or name one with --config");
+    }
     if (settings.config_files.empty()) {
       return missing(Errc::usage, "nothing to do: there is no configuration file and no --topic",
                      "write ./sluice.toml, or give --topic NAME --table DB.TABLE");
@@ -111,8 +115,12 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
     missing(Errc::usage, "--resolve does not say which topic of topics_regex it is about",
             "write it as the halt's message does: --resolve skip:TOPIC:PARTITION");
   }
+  if (settings.status.verify && settings.pipelines.front().table.value.empty()) {
+    missing(Errc::usage, "--verify needs the table whose rows are counted", "add --table DB.TABLE");
+  }
   // Rejected records are listed without ClickHouse, and those of a file without Kafka.
   const bool lists_only = invocation.command == "rejects" && !settings.rejects.replay;
+  const bool looks_only = invocation.command == "status" && !settings.status.verify;
   const bool needs_kafka =
       invocation.command != "rejects" ||
       std::any_of(settings.pipelines.begin(), settings.pipelines.end(),
@@ -122,9 +130,7 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
             "give --brokers host:port, or set brokers in [kafka]");
   }
   for (const std::string& destination : settings.destinations_used()) {
-    if (lists_only || invocation.command == "status" ||
-        !settings.servers_of(destination).urls.value.empty())
-      continue;
+    if (lists_only || looks_only || !settings.servers_of(destination).urls.value.empty()) continue;
     if (destination.empty()) {
       missing(Errc::config, "no ClickHouse server is named",
               "give --clickhouse http://host:8123/database, or set url in [clickhouse]");
@@ -188,6 +194,7 @@ Settings read_settings(const Invocation& invocation, const Environment& environm
   Settings settings;
   settings.output = read_output_settings(flags, environment, problems);
   if (!check_standard_input(flags, problems)) return settings;
+  settings.warnings = variables_without_effect(environment);
   const ConfigFiles files =
       read_config_files(flags.all("config"), environment, system_folder, problems);
   settings.config_files = files.used;

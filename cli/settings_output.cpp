@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "cli/settings_parts.hpp"
+#include "cli/suggest.hpp"
 #include "cli/text.hpp"
 
 namespace sluice::cli {
@@ -36,6 +40,37 @@ void read_annotations(TableReader& reader, const Environment& environment, Outpu
 }
 
 }  // namespace
+
+std::vector<std::string> variables_without_effect(const Environment& environment) {
+  constexpr std::string_view prefix = "SLUICE_";
+  std::vector<std::string> known{"VERBOSE", "CLICKHOUSE_PASSWORD"};
+  std::map<std::string, std::string_view> without_variable;
+  for (const Flag& flag : all_flags()) {
+    const std::string name = flag_variable(flag.name).substr(prefix.size());
+    if (flag.in_environment) known.push_back(name);
+    without_variable.emplace(name, flag.name);
+  }
+  std::vector<std::string> sentences;
+  for (const auto& [variable, value] : environment.all()) {
+    // Those for librdkafka are looked at where its properties are known.
+    if (!variable.starts_with(prefix) || variable.starts_with("SLUICE_KAFKA_")) continue;
+    const std::string name = variable.substr(prefix.size());
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string shown = escape_control(variable, 80);
+    const auto flag = without_variable.find(name);
+    if (flag != without_variable.end()) {
+      sentences.push_back(fmt::format("{} is ignored: --{} has no variable", shown, flag->second));
+      continue;
+    }
+    const std::string meant = nearest(name, known);
+    if (meant.empty()) continue;  // somebody else's
+    sentences.push_back(
+        fmt::format("{} is ignored: there is no such variable; did you mean "
+                    "'{}{}'?",
+                    shown, prefix, meant));
+  }
+  return sentences;
+}
 
 ConfigValue flags_as_table(const FlagValues& flags) {
   ConfigValue table = ConfigValue::make_table({});

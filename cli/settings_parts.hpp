@@ -20,6 +20,9 @@ void overlay_kafka(const FlagValues& flags, const Environment& environment, Conf
 void read_kafka(const ConfigValue& table, bool allow_unsafe, KafkaSettings& out,
                 Problems& problems);
 
+/// A sentence for each SLUICE_* variable that stands for no flag and looks like one that does.
+[[nodiscard]] std::vector<std::string> variables_without_effect(const Environment& environment);
+
 /// Reads an address to serve metrics on; "none" is none.
 void read_metrics_listen(TableReader& reader, std::string_view key, OutputSettings& out,
                          Problems& problems);

@@ -134,12 +134,15 @@ std::vector<std::string> selectable(const std::vector<PipelineSettings>& all, bo
   return words;
 }
 
-Problem unknown_pipeline(const std::string& pattern, const std::vector<PipelineSettings>& all) {
+Problem unknown_pipeline(const std::string& pattern, const std::vector<PipelineSettings>& all,
+                         bool any_file) {
   const bool tag = pattern.starts_with(tag_prefix);
   const std::vector<std::string> words = selectable(all, tag);
   std::string hint = did_you_mean(pattern, words);
   if (hint.empty()) {
-    hint = all.empty()     ? "the configuration has no pipelines"
+    hint = !any_file     ? "there is no configuration file: write ./sluice.toml, or name one with "
+                           "--config"
+           : all.empty() ? "the configuration has no pipelines"
            : words.empty() ? "no pipeline has tags"
                            : "there are: " + join(words, ", ");
   }
@@ -170,7 +173,7 @@ void select(const std::vector<std::string>& wanted, const std::vector<PipelineSe
                              "take 'disabled' out of its table"});
       }
     }
-    if (!found) problems.add(unknown_pipeline(pattern, all));
+    if (!found) problems.add(unknown_pipeline(pattern, all, !out.config_files.empty()));
   }
   for (size_t index = 0; index < all.size(); ++index) {
     if (chosen[index] && !all[index].disabled.value) out.pipelines.push_back(all[index]);
@@ -240,7 +243,7 @@ void check_snapshot_flags(const Invocation& invocation, const std::vector<Pipeli
 /// enough, and the group where one place holds the rejects of several.
 bool needs_no_table(const Invocation& invocation) {
   const FlagValues& flags = invocation.flags;
-  if (invocation.command == "status") return flags.has("topic");
+  if (invocation.command == "status") return flags.has("topic") && !flags.has("table");
   return invocation.command == "rejects" && !flags.has("replay") &&
          (flags.has("reject-topic") || flags.has("reject-file"));
 }

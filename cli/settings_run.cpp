@@ -159,6 +159,24 @@ void read_backfill(const FlagValues& flags, WallTime now, BackfillSettings& out,
   out.dry_run = flags.has("dry-run");
 }
 
+/// What goes not together with --verify, which looks once and at nothing but the rows.
+void check_verify(const FlagValues& flags, const StatusSettings& status, OutputFormat format,
+                  Problems& problems) {
+  if (status.verify->empty()) {
+    problems.add(flags.last("verify")->origin, "the range ends before it begins", "turn it around");
+  }
+  for (const char* other :
+       {"ask", "watch", "wait", "max-lag", "max-lag-seconds", "max-age", "max-rejects"}) {
+    if (!flags.has(other)) continue;
+    problems.add(flags.last("verify")->origin, fmt::format("excludes --{}", other),
+                 "leave one of them out");
+  }
+  if (format != OutputFormat::text && !is_json(format)) {
+    problems.add(flags.last("verify")->origin, "has no form in tsv and prometheus",
+                 "use -o text, json or jsonl");
+  }
+}
+
 StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format,
                                     Problems& problems) {
   StatusSettings out;
@@ -190,6 +208,7 @@ StatusSettings read_status_settings(const FlagValues& flags, OutputFormat format
   duration("watch", out.watch);
   reader.duration("timeout", out.timeout);
   if (const auto ask = flags.last("ask")) out.ask = ask->value;
+  if (out.verify) check_verify(flags, out, format, problems);
   if (out.watch && out.wait) {
     problems.add(Origin::flag("--wait"), "excludes --watch", "leave one of them out");
   }
@@ -267,14 +286,12 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   Setting<uint64_t> no_data;
   reader.count("no-data-exit-code", 0, 125, no_data);
   out.no_data_exit_code = static_cast<int>(no_data.value);
-  if (invocation.command == "sync") {
-    Setting<IfRunning> if_running{IfRunning::fail, {}};
-    reader.choice<IfRunning>(
-        "if-running",
-        {{"fail", IfRunning::fail}, {"skip", IfRunning::skip}, {"wait", IfRunning::wait}},
-        if_running);
-    out.if_running = if_running.value;
-  }
+  Setting<IfRunning> if_running{IfRunning::fail, {}};
+  reader.choice<IfRunning>(
+      "if-running",
+      {{"fail", IfRunning::fail}, {"skip", IfRunning::skip}, {"wait", IfRunning::wait}},
+      if_running);
+  if (invocation.command == "sync") out.if_running = if_running.value;
   out.rejects_ok = flags.has("rejects-ok");
   out.fail_fast = flags.has("fail-fast");
   read_decisions(flags, out.decisions, problems);

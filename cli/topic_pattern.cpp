@@ -55,6 +55,26 @@ std::vector<std::string> matching_topics(const PipelineSettings& pipeline,
   return topics;
 }
 
+Error no_topic_matches(const PipelineSettings& pipeline) {
+  return {Errc::config, "no-topic-matches",
+          fmt::format("no topic matches topics_regex '{}'",
+                      escape_control(pipeline.topics_regex.value, pattern_bytes_max)),
+          "check the expression, and that we may describe the topics"};
+}
+
+Result<std::vector<PipelineSettings>> pipelines_by_topic(const PipelineSettings& pipeline,
+                                                         const kafka::ClusterOptions& cluster,
+                                                         Milliseconds limit) {
+  if (pipeline.topics_regex.value.empty()) return std::vector{pipeline};
+  const auto existing = TRY(kafka::list_topics(cluster, limit));
+  std::vector<PipelineSettings> out;
+  for (const std::string& topic : matching_topics(pipeline, existing)) {
+    out.push_back(pipeline_of_topic(pipeline, topic));
+  }
+  if (out.empty()) return no_topic_matches(pipeline);
+  return out;
+}
+
 PipelineSettings pipeline_of_topic(const PipelineSettings& pipeline, const std::string& topic) {
   PipelineSettings one = pipeline;
   one.topics_regex.value.clear();

@@ -7,6 +7,7 @@
 
 #include "cli/settings.hpp"
 #include "core/base/result.hpp"
+#include "core/kafka/source.hpp"
 
 namespace sluice::cli {
 
@@ -27,6 +28,13 @@ class TopicPattern {
 /// is none of them.
 [[nodiscard]] std::vector<std::string> matching_topics(const PipelineSettings& pipeline,
                                                        const std::vector<std::string>& existing);
+
+[[nodiscard]] Error no_topic_matches(const PipelineSettings& pipeline);
+
+/// The pipeline itself, or where it has topics_regex, that of each topic that it reads now. Waits
+/// up to `limit` for Kafka. Errc::config: there is none.
+[[nodiscard]] Result<std::vector<PipelineSettings>> pipelines_by_topic(
+    const PipelineSettings& pipeline, const kafka::ClusterOptions& cluster, Milliseconds limit);
 
 /// The pipeline for one of these topics. It has a consumer group of its own: members of one group
 /// would stop each other at every topic that comes or goes, and fence each other where

@@ -123,6 +123,57 @@ std::string proof_sentence(const std::string& topic, const PartitionProof& proof
   return text;
 }
 
+std::optional<bool> PipelineProof::proven() const {
+  if (partitions.empty()) return std::nullopt;
+  return std::all_of(partitions.begin(), partitions.end(),
+                     [](const PartitionProof& proof) { return proof.proven(); });
+}
+
+std::optional<bool> all_proven(std::span<const PipelineProof> proofs) {
+  std::optional<bool> all = true;
+  for (const PipelineProof& proof : proofs) {
+    const std::optional<bool> one = proof.proven();
+    if (one == false) return false;
+    if (!one) all.reset();
+  }
+  return all;
+}
+
+nlohmann::ordered_json verify_json(std::span<const PipelineProof> proofs) {
+  using Json = nlohmann::ordered_json;
+  const auto word = [](std::optional<bool> proven) { return proven ? Json(*proven) : Json(); };
+  Json pipelines = Json::array();
+  for (const PipelineProof& proof : proofs) {
+    Json one{{"name", proof.name},
+             {"topic", proof.topic},
+             {"table", proof.table},
+             {"proven", word(proof.proven())},
+             {"proof", Json::array()}};
+    for (const PartitionProof& partition : proof.partitions) {
+      one["proof"].push_back(proof_json(partition));
+    }
+    if (!proof.unknown.empty()) one["unknown"] = proof.unknown;
+    pipelines.push_back(std::move(one));
+  }
+  return {{"type", "verify"},
+          {"v", 1},
+          {"proven", word(all_proven(proofs))},
+          {"pipelines", std::move(pipelines)}};
+}
+
+std::string verify_text(std::span<const PipelineProof> proofs) {
+  std::string text;
+  for (const PipelineProof& proof : proofs) {
+    for (const PartitionProof& partition : proof.partitions) {
+      text += proof_sentence(proof.topic, partition) + "\n";
+    }
+    if (!proof.unknown.empty()) {
+      text += fmt::format("{}: nothing is proven: {}\n", proof.name, proof.unknown);
+    }
+  }
+  return text;
+}
+
 void judge_missing(const OffsetRanges& missing, const OffsetRanges& records,
                    const OffsetRanges& rejected, OffsetRange held, PartitionProof& proof) {
   const OffsetRanges kept = common(missing, rejected);

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -43,6 +45,18 @@ struct PartitionProof {
   }
 };
 
+/// What was found of one pipeline.
+struct PipelineProof {
+  std::string name;
+  std::string topic;
+  std::string table;
+  std::vector<PartitionProof> partitions;
+  std::string unknown;  ///< why nothing was looked at; empty where there are partitions
+
+  /// Nothing where nothing was looked at.
+  [[nodiscard]] std::optional<bool> proven() const;
+};
+
 /// Proves that each offset of the ranges that carried a record is in the pipeline's table exactly
 /// once, or rejected. The server counts; from Kafka only those ranges are read again that have no
 /// row. Errc::config when the table's rows do not tell where they came from.
@@ -67,5 +81,12 @@ void judge_missing(const OffsetRanges& missing, const OffsetRanges& records,
                                                 size_t ranges_max_shown = 100);
 /// "orders[0] [0,100): 99 rows, each record once" or what is wrong, with the first ranges.
 [[nodiscard]] std::string proof_sentence(const std::string& topic, const PartitionProof& proof);
+
+/// Whether all is proven; nothing where something was not looked at and nothing is wrong.
+[[nodiscard]] std::optional<bool> all_proven(std::span<const PipelineProof> proofs);
+/// {"type":"verify","v":1,"proven":null,"pipelines":[…]}
+[[nodiscard]] nlohmann::ordered_json verify_json(std::span<const PipelineProof> proofs);
+/// A line for each partition, or for a pipeline of which nothing was looked at.
+[[nodiscard]] std::string verify_text(std::span<const PipelineProof> proofs);
 
 }  // namespace sluice::cli

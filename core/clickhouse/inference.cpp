@@ -37,7 +37,15 @@ Result<void> create_table(const ServerOptions& options, const std::string& datab
                           const std::string& table, const std::string& statement,
                           const Clock& clock) {
   Server server = TRY(open_server(options, database, table, clock));
-  return server.command(statement, "create the table " + shown_table(database, table), true);
+  const std::string shown = shown_table(database, table);
+  const auto there = TRY(server.ask("EXISTS TABLE " + shown, "say whether " + shown + " is there"));
+  if (!there.empty() && there.front().front() == "1") {
+    return Error{.code = Errc::config,
+                 .slug = "table-exists",
+                 .message = shown + " is there already",
+                 .fix = "give another --table, or leave out --create"};
+  }
+  return server.command(statement, "create the table " + shown, true);
 }
 
 }  // namespace sluice::clickhouse

@@ -64,7 +64,8 @@ def test_a_range_of_times_lands_in_another_table_and_the_live_group_is_not_touch
     assert log.count(f"{log.table}_again") == 20
     listed = log.backfill("--list", "-o", "json").expect(0).json["backfills"]
     assert [(one["state"], one["records"]) for one in listed] == [("done", 20)]
-    log.backfill("--forget", listed[0]["id"]).expect(0)
+    gone = log.backfill("--forget", listed[0]["id"], "-o", "json").expect(0).json
+    assert (gone["id"], gone["state"]) == (listed[0]["id"], "forgotten")
     assert log.backfill("--list", "-o", "json").expect(0).json["backfills"] == []
 
 

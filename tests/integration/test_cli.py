@@ -106,6 +106,11 @@ def test_list_of_kafka_properties(sluice):
     (["sync", "-q", "-v"], "--quiet: excludes --verbose"),
     (["sync", "order"], "unknown pipeline 'order'\n  fix: did you mean 'orders'?"),
     (["sync", "--table", "a.b"], "--table: needs --topic"),
+    (["status", "--summary-file", "x.json"], "--summary-file is a flag of sync"),
+    (["status", "--metrics-listen", "127.0.0.1:0"], "--metrics-listen is a flag of sync"),
+    (["check", "--show", "--online"], "--online: excludes --show"),
+    (["check", "--report", "--strict"], "--strict: excludes --report"),
+    (["help", "sync", "tail"], "one command or topic at a time"),
     (["sync", "--config", "-", "--clickhouse-password-file", "-"], "standard input is already read"),
 ])
 def test_usage_errors(sluice, config, arguments, message):
@@ -120,6 +125,23 @@ def test_usage_errors(sluice, config, arguments, message):
 def test_without_configuration_and_topic(sluice):
     run = sluice("sync").expect(2)
     assert "no configuration file and no --topic" in run.stderr
+    told = sluice("check").expect(2).stderr
+    assert "there is no configuration file to check" in told and "--topic" not in told
+    assert "there is no configuration file" in sluice("tail", "nosuch").expect(2).stderr
+
+
+def test_json_is_one_document_or_refused(sluice, config):
+    config(MINIMAL + 'reject = { file = "r.jsonl" }\n')
+    shown = sluice("check", "--show", "-o", "json").expect(0).json
+    assert shown["type"] == "configuration" and "[pipelines.orders]" in shown["toml"]
+    assert sluice("check", "--report", "-o", "json").expect(0).json["type"] == "report"
+    sluice("rejects", "--raw", "-o", "json").expect(2)
+
+
+def test_check_speaks_ascii_where_the_locale_does(sluice, config):
+    config(MINIMAL)
+    assert sluice("check", env={"LC_ALL": "C"}).expect(0).stdout.isascii()
+    assert "✓" in sluice("check", env={"LC_ALL": "C.UTF-8"}).expect(0).stdout
 
 
 # ---- configuration errors

@@ -64,12 +64,14 @@ def test_only_the_statement_and_never_without_being_asked(kafka, clickhouse, slu
     statement = init(sluice, kafka, clickhouse, topic, "--ddl-only", "--table", "t.made_by_hand", "--sample", "50", "-q")
     assert statement.expect(0).stderr == ""
     assert statement.stdout.startswith("CREATE TABLE t.made_by_hand\n(\n") and statement.stdout.endswith(";\n")
+    document = init(sluice, kafka, clickhouse, topic, "--table", "t.made_by_hand", "-o", "json").expect(0).json
+    assert document["ddl"].startswith("CREATE TABLE t.made_by_hand") and "[pipelines." in document["toml"]
     refused = init(sluice, kafka, clickhouse, topic, "--create", "--table", "t.made_by_hand").expect(2)
     assert "CREATE TABLE" in refused.stdout and "nobody to ask" in refused.stderr
     assert clickhouse.value("EXISTS TABLE t.made_by_hand") == 0
     clickhouse.query(statement.stdout)
-    again = init(sluice, kafka, clickhouse, topic, "--create", "-y", "--table", "t.made_by_hand")
-    assert again.code != 0 and "already exists" in again.stderr
+    again = init(sluice, kafka, clickhouse, topic, "--create", "-y", "--table", "t.made_by_hand").expect(78)
+    assert "t.made_by_hand is there already" in again.stderr
 
 
 def test_what_cannot_be_sampled_is_said(kafka, clickhouse, sluice, topic):

@@ -61,9 +61,11 @@ def test_sync_loads_every_topic_that_matches_and_a_new_one_the_next_time(
     assert run.json["totals"]["read"] == 0 and run.json["caught_up"] is True
 
 
-def test_no_topic_that_matches_is_78(kafka, sluice, topic, regions):
-    run = sluice("sync").expect(78)
-    assert "no topic matches" in run.stderr and topic in run.stderr
+def test_no_topic_that_matches_is_78(kafka, sluice, topic, regions, numbers):
+    for command in (["sync"], ["status"], ["status", "--verify"], ["check", "--online"]):
+        run = sluice(*command).expect(78)
+        told = run.stdout + run.stderr
+        assert "no topic matches" in told and topic in told and run.seconds < 9, run
 
 
 def test_groups_that_all_lost_their_offsets_stop_and_ask(kafka, clickhouse, sluice, topic, table, regions, numbers):
@@ -124,3 +126,26 @@ def test_status_shows_every_topic_and_backfill_wants_one(kafka, sluice, topic, r
     assert shown[f"regions:{german}"]["lag"] == 5 and shown[f"regions:{topic}.fr.events"]["lag"] == 0
     run = sluice("backfill", "regions", "--range", "start:end").expect(2)
     assert "topics_regex" in run.stderr
+
+
+def test_check_and_verify_look_at_every_topic(kafka, clickhouse, sluice, topic, table, regions):
+    clickhouse.query(f"CREATE OR REPLACE TABLE {table} (n UInt32, _topic LowCardinality(String), _partition Int32, "
+                     "_offset Int64) ENGINE = MergeTree ORDER BY n SETTINGS non_replicated_deduplication_window = 10000")
+    topics = [regions("de", lines(0, 10)), regions("fr", lines(10, 10))]
+    file = sluice.folder / "sluice.toml"
+    rejects = f"{topic}.kept"
+    kafka.create_topic(rejects)
+    file.write_text(file.read_text().replace('file = "rejects.jsonl"', f'topic = "{rejects}"')
+                    + 'delivery = "exactly-once"\n')
+    told = sluice("check", "--online")
+    for name in topics:
+        assert f"topic {name}: read allowed" in told.stdout and f" regions:{name}  exactly-once" in told.stdout, told
+    assert "is no name of a Kafka topic" not in told.stdout
+    assert f"{topic}.world.events" not in told.stdout
+    kafka.produce(topics[1], ["broken"])
+    file.write_text(file.read_text().replace('delivery = "exactly-once"', ""))
+    sluice("sync").expect(3)
+    proof = sluice("status", "--verify", "-o", "json").expect(0).json
+    assert proof["proven"] is True and [one["topic"] for one in proof["pipelines"]] == topics
+    shown = sluice("status", "--max-rejects", "1", "-o", "json").expect(0).json["pipelines"]
+    assert [one["rejected_24h"] for one in shown] == [1, None], "what the topics share is counted once"

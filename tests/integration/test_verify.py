@@ -84,3 +84,12 @@ def test_a_table_whose_rows_do_not_tell_is_refused(shop):
     shop.clickhouse.query(f"CREATE OR REPLACE TABLE {shop.table} (_partition Int32) ENGINE = MergeTree ORDER BY ()")
     told = shop.verify(0, 0, 1)
     assert "do not tell where they came from" in told and "ALTER TABLE" in told
+
+
+def test_a_group_that_never_ran_proves_nothing(shop):
+    shop.kafka.create_topic(shop.topic)
+    shop.kafka.produce_lines(shop.topic, '{"n":1}\n')
+    run = shop.sluice("status", "shop", "--verify").expect(4)
+    assert "nothing is proven: group sluice-shop has no committed offsets" in run.stdout
+    document = shop.sluice("status", "shop", "--verify", "-o", "json").expect(4).json
+    assert document["proven"] is None and document["pipelines"][0]["proof"] == []

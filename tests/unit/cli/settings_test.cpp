@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/command_line.hpp"
+#include "cli/commands.hpp"
 #include "cli/connections.hpp"
 #include "cli/file.hpp"
 #include "tests/unit/cli/folder.hpp"
@@ -32,7 +33,8 @@ class SettingsTest : public InFolder {
     auto invocation = parse_command_line(arguments);
     EXPECT_TRUE(invocation.ok());
     const Environment environment(std::move(variables));
-    add_environment_flags(environment, for_sync, invocation->flags, problems_);
+    add_environment_flags(environment, find_command(invocation->command)->bit, invocation->flags,
+                          problems_);
     return read_settings(*invocation, environment, "etc", now, problems_);
   }
 
@@ -583,6 +585,67 @@ TEST_F(SettingsTest, AnnotationsAreOnInGitHubActions) {
   EXPECT_FALSE(
       good({"sync", "--annotations", "none"}, {{"GITHUB_ACTIONS", "true"}}).output.annotations);
   EXPECT_FALSE(good({"sync"}).output.annotations);
+}
+
+TEST_F(SettingsTest, VerifyNeedsTheTableAndItsServer) {
+  (void)read({"status", "-b", "b:9092", "-t", "ev", "--table", "s.ev", "--verify"});
+  EXPECT_EQ(problems_.code(), Errc::config);
+  EXPECT_EQ(problems_.all().front().message, "no ClickHouse server is named");
+  (void)read({"status", "-b", "b:9092", "--clickhouse", "http://h:8123/s", "-t", "ev", "--verify"});
+  EXPECT_EQ(problems_.code(), Errc::usage);
+  EXPECT_EQ(problems_.all().front().hint, "add --table DB.TABLE");
+  const Settings settings = good({"status", "-b", "b:9092", "--clickhouse", "http://h:8123/s", "-t",
+                                  "ev", "--table", "ev", "--verify"});
+  EXPECT_EQ(settings.pipelines[0].table.value, "s.ev");
+  EXPECT_EQ(settings.pipelines[0].group.value, "sluice-ev");
+  (void)good({"status", "-b", "b:9092", "-t", "ev"});
+}
+
+TEST_F(SettingsTest, VerifyIsNoGateAndAsksNobodyElse) {
+  write("sluice.toml", minimal);
+  (void)good({"status", "--verify", "2:5", "-o", "json", "-p"});
+  for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
+           {"5:2"},
+           {"5:5"},
+           {":", "--ask", "127.0.0.1:1"},
+           {":", "--wait", "5s"},
+           {":", "--watch"},
+           {":", "--max-lag", "1"},
+           {":", "-o", "tsv"},
+           {":", "-o", "prometheus"}}) {
+    std::vector<std::string> arguments{"status", "--verify"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    (void)read(arguments);
+    ASSERT_FALSE(problems_.empty()) << more.back();
+    EXPECT_EQ(problems_.code(), Errc::usage) << problems_.render();
+  }
+}
+
+TEST_F(SettingsTest, CheckReadsTheVariablesOfRuns) {
+  write("sluice.toml", minimal);
+  const Settings settings = good({"check"}, {{"SLUICE_SENDERS", "7"}, {"SLUICE_BATCH_ROWS", "5"}});
+  EXPECT_EQ(settings.pipelines[0].senders.value, 7u);
+  EXPECT_EQ(settings.pipelines[0].senders.origin.describe(), "SLUICE_SENDERS");
+  EXPECT_EQ(settings.pipelines[0].batch_rows.value, 5u);
+  for (const char* variable : {"SLUICE_SENDERS", "SLUICE_IF_RUNNING", "SLUICE_EXIT_ON_IDLE"}) {
+    (void)read({"check"}, {{variable, "x"}});
+    EXPECT_EQ(problems_.code(), Errc::config) << variable;
+  }
+}
+
+TEST_F(SettingsTest, VariablesThatLookLikeThoseOfFlagsAreNamed) {
+  write("sluice.toml", minimal);
+  EXPECT_EQ(good({"sync"}, {{"SLUICE_BATCH_ROWZ", "5"}, {"SLUICE_YES", "1"}}).warnings,
+            (std::vector<std::string>{"SLUICE_BATCH_ROWZ is ignored: there is no such variable; did "
+                                      "you mean 'SLUICE_BATCH_ROWS'?",
+                                      "SLUICE_YES is ignored: --yes has no variable"}));
+  const std::map<std::string, std::string> others{
+      {"SLUICE_BIN", "1"},         {"SLUICE_CRASH_AT", "x"},    {"SLUICE_CONFIG", "sluice.toml"},
+      {"SLUICE_TEST_KAFKA", "1"},  {"SLUICE_DECODE_TOOL", "1"}, {"SLUICE_NATIVE_BLOCKS", "1"},
+      {"SLUICE_VERIFY_TOOL", "1"}, {"SLUICE_SIM_SEEDS", "1"},   {"SLUICE_UPDATE_GOLDEN", "1"},
+      {"SLUICE_ASK", "x"},         {"SLUICE_VERBOSE", "1"},     {"SLUICE_SERVICE_HOST", "h"},
+      {"SLUICE_PORT", "tcp://h:1"}};
+  EXPECT_EQ(good({"sync"}, others).warnings, std::vector<std::string>{});
 }
 
 }  // namespace

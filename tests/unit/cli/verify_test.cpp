@@ -51,5 +51,28 @@ TEST(ProofSentence, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(proof_json(proof, 1)["lost"].dump(), "[[5,6]]");
 }
 
+TEST(AllProven, WhatWasNotLookedAtIsNotProven) {
+  PipelineProof orders;
+  orders.name = "orders";
+  orders.topic = "orders";
+  orders.partitions.emplace_back().range = range(0, 10);
+  orders.partitions.front().rows = 10;
+  PipelineProof clicks;
+  clicks.name = "clicks";
+  clicks.unknown = "group sluice-clicks has no committed offsets";
+  EXPECT_EQ(all_proven(std::vector{orders}), true);
+  EXPECT_EQ(all_proven(std::vector{orders, clicks}), std::nullopt);
+  EXPECT_EQ(verify_text(std::vector{orders, clicks}),
+            "orders[0] [0,10): 10 rows, each record once\n"
+            "clicks: nothing is proven: group sluice-clicks has no committed offsets\n");
+  const auto document = verify_json(std::vector{orders, clicks});
+  EXPECT_TRUE(document["proven"].is_null());
+  EXPECT_EQ(document["pipelines"][0]["proven"], true);
+  EXPECT_TRUE(document["pipelines"][1]["proven"].is_null());
+  EXPECT_EQ(document["pipelines"][1]["unknown"], clicks.unknown);
+  orders.partitions.front().lost = {range(3, 4)};
+  EXPECT_EQ(all_proven(std::vector{clicks, orders}), false);
+}
+
 }  // namespace
 }  // namespace sluice::cli
