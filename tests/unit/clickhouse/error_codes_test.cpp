@@ -41,7 +41,7 @@ const std::vector<Expectation>& expectations() {
       {{8, 10, 16, 20, 47, 15, 44}, AttemptClass::refresh_schema, false, Errc::config},
       {{60, 81, 218}, AttemptClass::retry_briefly, false, Errc::config},
       {{164}, AttemptClass::retry_briefly, false, Errc::no_permission},
-      {{36, 46, 48, 50, 62, 73, 80, 89, 115, 229, 344, 452, 471, 472, 774},
+      {{36, 46, 48, 50, 62, 73, 80, 89, 115, 229, 344, 359, 452, 471, 472, 774},
        AttemptClass::fatal,
        false,
        Errc::config},
