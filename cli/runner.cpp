@@ -123,6 +123,10 @@ PipelineReport Runner::run_to_end(Job& job, const std::stop_token& stop) {
       vain = 0;
       wait = wait_first;
     }
+    if (stop.stop_requested() && report.error && report.error->code == Errc::cancelled) {
+      report.error.reset();  // it was asked for
+      report.interrupted = true;
+    }
     if (stop.stop_requested() || !starts_again(job.settings, report, vain)) return report;
     console_.warning(
         job.settings.name, report.error->slug,
@@ -174,12 +178,15 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
   PipelineWatch& watch = job.watch;
   watch.counts().phase = Phase::starting;
   watch.meter().opening();
-  auto opened = open(pipeline, watch);
-  if (!opened) {
+  const auto not_started = [&](Error error) {
     PipelineReport unstarted = before;
-    unstarted.error = std::move(opened).error();
+    const bool away = error.code == Errc::unavailable || error.code == Errc::cancelled;
+    unstarted.interrupted = stop.stop_requested() && away;
+    if (!unstarted.interrupted) unstarted.error = std::move(error);
     return unstarted;
-  }
+  };
+  auto opened = open(pipeline, watch, stop);
+  if (!opened) return not_started(std::move(opened).error());
   CountingSink sink(*opened->sink, watch,
                     job.family == nullptr ? nullptr : &job.family->rows_before);
   const PipelinePorts ports{*opened->source, sink, opened->rejects.get(), watch, clock_};
@@ -189,11 +196,7 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
   };
   if (pipeline.delivery.value == DeliveryLevel::exactly_once && !options.exactly_once) {
     auto kept = require_exactly_once(pipeline, connections_, clock_);
-    if (!kept) {
-      PipelineReport unstarted = before;
-      unstarted.error = std::move(kept).error();
-      return unstarted;
-    }
+    if (!kept) return not_started(std::move(kept).error());
     options.exactly_once = *kept;
     // What a person decided is decided once.
     options.exactly_once->decisions = std::exchange(job.decisions, {});
@@ -214,7 +217,8 @@ kafka::ClusterOptions Runner::cluster_of(const PipelineSettings& pipeline) const
   return cluster;
 }
 
-Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWatch& watch) {
+Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                    const std::stop_token& stop) {
   const kafka::ClusterOptions cluster = cluster_of(pipeline);
   kafka::SourceOptions source;
   source.topic = pipeline.topic.value;
@@ -222,6 +226,7 @@ Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWa
   source.queue_bytes_max = queue_bytes_each_;
   if (settings_.output.metrics_listen) source.watch = &watch.meter();
   source.unavailable_max = settings_.run.retry_time_max.value;
+  source.stop = stop;
   Opened opened;
   const bool replay = !pipeline.replayed_group.empty();
   const std::string& own_group =
@@ -230,7 +235,7 @@ Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWa
   const std::string& reject_file = pipeline.reject.file.value;
   const bool from_file = replay && !reject_file.empty();
   if (!from_file) opened.source = TRY(kafka::open_source(cluster, source));
-  opened.sink = TRY(open_sink(pipeline, watch));
+  opened.sink = TRY(open_sink(pipeline, watch, stop));
   if (from_file) {
     auto file = TRY(ReplayFile::open(reject_file, by.group, watch));
     opened.replay_file = file.get();
@@ -250,12 +255,13 @@ Result<Runner::Opened> Runner::open(const PipelineSettings& pipeline, PipelineWa
 }
 
 Result<std::unique_ptr<Sink>> Runner::open_sink(const PipelineSettings& pipeline,
-                                                PipelineWatch& watch) {
+                                                PipelineWatch& watch, const std::stop_token& stop) {
   clickhouse::SinkOptions options;
   options.database = pipeline.database();
   options.table = pipeline.table_name();
   options.senders = static_cast<unsigned>(pipeline.senders.value);
   options.retry.time_max = settings_.run.retry_time_max.value;
+  options.stop = stop;
   const auto& servers = connections_.servers.at(pipeline.destination.value);
   for (size_t index = 0;; ++index) {
     const clickhouse::ServerOptions& server = servers[index];

@@ -64,9 +64,11 @@ class Runner {
                                                const std::stop_token& stop);
   [[nodiscard]] bool starts_again(const PipelineSettings& pipeline, const PipelineReport& report,
                                   int vain) const;
-  [[nodiscard]] Result<Opened> open(const PipelineSettings& pipeline, PipelineWatch& watch);
+  [[nodiscard]] Result<Opened> open(const PipelineSettings& pipeline, PipelineWatch& watch,
+                                    const std::stop_token& stop);
   [[nodiscard]] Result<std::unique_ptr<Sink>> open_sink(const PipelineSettings& pipeline,
-                                                        PipelineWatch& watch);
+                                                        PipelineWatch& watch,
+                                                        const std::stop_token& stop);
   [[nodiscard]] PipelineOptions options_of(const Job& job, const PipelineSettings& pipeline,
                                            const PipelineReport& before) const;
   [[nodiscard]] kafka::ClusterOptions cluster_of(const PipelineSettings& pipeline) const;

@@ -171,6 +171,7 @@ Result<std::unique_ptr<Sink>> open_sink(const ServerOptions& server_options,
                       .table = shown_table(options.database, options.table),
                       .user = shown_name(server_options.user)};
   std::stop_source cancel;
+  const std::stop_callback stopped(options.stop, [cancel]() mutable { cancel.request_stop(); });
   const ServerOptions patient = patient_options(server_options, options.retry);
   Server server(patient, TRY(http_options(patient)), target, options.retry, clock,
                 cancel.get_token());

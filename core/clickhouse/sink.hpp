@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "core/base/clock.hpp"
@@ -36,6 +37,7 @@ struct SinkOptions {
   std::string table;
   unsigned senders = 2;
   RetryOptions retry;
+  std::stop_token stop{};  ///< ends the opening: `cancelled`
 };
 
 /// Checks the URL and the credentials' transport without any network (security.md 8, 12).

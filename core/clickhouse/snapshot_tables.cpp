@@ -133,7 +133,8 @@ Result<SnapshotTarget> HttpSnapshotTables::target() {
 
 /// Dictionaries whose source is the table, made by a statement or by the server's configuration.
 Result<void> HttpSnapshotTables::find_dictionaries(std::vector<std::string>& dependents) {
-  const auto found = TRY(server_.ask(
+  // Who may not see dictionaries cannot be told of them.
+  const auto found = server_.ask(
       "SELECT DISTINCT if(database = '', name, concat(database, '.', name)) AS full_name FROM ("
       "SELECT d.database AS database, d.name AS name FROM system.tables AS t ARRAY JOIN "
       "loading_dependent_database AS db, loading_dependent_table AS tb "
@@ -142,8 +143,10 @@ Result<void> HttpSnapshotTables::find_dictionaries(std::vector<std::string>& dep
           " UNION ALL SELECT database, name FROM system.dictionaries WHERE source = " +
           literal("ClickHouse: " + options_.database + "." + options_.table) +
           ") ORDER BY full_name",
-      "list the dictionaries of " + shown(options_.table)));
-  for (const TsvRow& row : found) {
+      "list the dictionaries of " + shown(options_.table));
+  if (!found.ok() && found.error().code == Errc::no_permission) return {};
+  if (!found.ok()) return found.error();
+  for (const TsvRow& row : *found) {
     if (!row.empty()) dependents.push_back("dictionary " + row[0]);
   }
   return {};

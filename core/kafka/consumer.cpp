@@ -126,7 +126,7 @@ Result<Conf> Consumer::consumer_conf(size_t partitions) {
 Result<void> Consumer::open_consumer() {
   if (client_ != nullptr) return {};
   CHECK(!closed_);
-  const auto found = TRY(Lookups(*counter_, place(), lookup_limit()).partitions());
+  const auto found = TRY(Lookups(*counter_, place(), lookup_limit(), options_.stop).partitions());
   Conf conf = TRY(consumer_conf(found.size()));
   Client::Callbacks callbacks = watching_callbacks();
   callbacks.rebalanced = [this](rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* list) {
@@ -141,12 +141,13 @@ Result<void> Consumer::open_consumer() {
 
 Result<Lookups> Consumer::lookups() {
   TRY(open_consumer());
-  return Lookups(*client_, place(), lookup_limit());
+  return Lookups(*client_, place(), lookup_limit(), options_.stop);
 }
 
 Result<std::vector<PartitionId>> Consumer::partitions() {
-  if (client_ == nullptr) return Lookups(*counter_, place(), lookup_limit()).partitions();
-  return Lookups(*client_, place(), lookup_limit()).partitions();
+  if (client_ == nullptr)
+    return Lookups(*counter_, place(), lookup_limit(), options_.stop).partitions();
+  return Lookups(*client_, place(), lookup_limit(), options_.stop).partitions();
 }
 
 Result<std::map<PartitionId, Watermarks>> Consumer::watermarks(

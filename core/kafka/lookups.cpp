@@ -15,6 +15,7 @@ namespace {
 using Metadata = Handle<const rd_kafka_metadata_t, rd_kafka_metadata_destroy>;
 
 constexpr Milliseconds patience_first{500};
+constexpr Milliseconds patience_stoppable{4000};  ///< a question cannot be taken back
 constexpr Milliseconds pause{50};
 // A broker that has just started may not know a topic that exists.
 constexpr int unknown_topic_max = 3;
@@ -37,8 +38,12 @@ rd_kafka_resp_err_t ask_metadata(rd_kafka_t* client, rd_kafka_topic_t* topic, Mi
 
 }  // namespace
 
-Lookups::Lookups(Client& client, Place place, Milliseconds limit)
-    : client_(client), place_(std::move(place)), limit_(limit), started_(now()) {}
+Lookups::Lookups(Client& client, Place place, Milliseconds limit, std::stop_token stop)
+    : client_(client),
+      place_(std::move(place)),
+      limit_(limit),
+      stop_(std::move(stop)),
+      started_(now()) {}
 
 Result<void> Lookups::ask(std::string_view what, const Attempt& attempt) {
   started_ = now();
@@ -47,7 +52,12 @@ Result<void> Lookups::ask(std::string_view what, const Attempt& attempt) {
   for (Milliseconds patience = patience_first;; patience *= 2) {
     const Milliseconds left = time_left();
     if (left.count() <= 0) return gave_up(what);
-    if (TRY(attempt(std::min(patience, left)))) {
+    if (stop_.stop_requested()) {
+      return Error{Errc::cancelled, "cancelled", fmt::format("stopped before Kafka told {}", what),
+                   "run it again"};
+    }
+    const Milliseconds longest = stop_.stop_possible() ? patience_stoppable : limit_;
+    if (TRY(attempt(std::min({patience, left, longest})))) {
       client_.health().note_answer(now());
       client_.forward_logs();
       return {};

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,7 +26,8 @@ namespace sluice::kafka {
 /// client's events are served, unless it is in a group: then only poll() may run callbacks.
 class Lookups {
  public:
-  Lookups(Client& client, Place place, Milliseconds limit);
+  /// Waits up to `limit` for each answer; `cancelled` some seconds after `stop` was asked for.
+  Lookups(Client& client, Place place, Milliseconds limit, std::stop_token stop = {});
 
   /// Errc::config when the topic does not exist.
   [[nodiscard]] Result<std::vector<PartitionId>> partitions();
@@ -65,6 +67,7 @@ class Lookups {
   Client& client_;
   Place place_;
   Milliseconds limit_;
+  std::stop_token stop_;
   TimePoint started_;
   rd_kafka_resp_err_t last_code_ = RD_KAFKA_RESP_ERR_NO_ERROR;
   int unknown_topic_count_ = 0;

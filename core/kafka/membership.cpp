@@ -74,7 +74,7 @@ Result<void> Consumer::prepare(std::span<const PartitionId> partitions) {
   ++epoch_;
   member_ = member_id();
   const Milliseconds limit = std::min(lookup_limit(), poll_interval_max_ / 2);
-  const auto found = TRY(Lookups(*client_, place(), limit).committed(partitions));
+  const auto found = TRY(Lookups(*client_, place(), limit, options_.stop).committed(partitions));
   std::vector<std::optional<Committed>> committed(partitions.size());
   for (size_t i = 0; i < partitions.size(); ++i) {
     const auto at = found.find(partitions[i]);

@@ -60,6 +60,8 @@ struct SourceOptions {
   Milliseconds fetch_wait_max{10};
   Milliseconds unavailable_max{60'000};  ///< no broker for so long is an error; 0: never
   ClientWatch* watch = nullptr;          ///< outlives the source; without one nothing is measured
+  /// Once asked for, no question is waited for any more (`cancelled`, within some seconds).
+  std::stop_token stop{};
 };
 
 /// Connects (lazily) and returns a Source of one topic. Does not join the group yet.

@@ -4,10 +4,12 @@
 import os
 import random
 import signal
+import socket
 import time
 
 import events
 import proxy
+import pytest
 from events import sync_arguments
 
 STOPS = 20
@@ -56,16 +58,43 @@ def test_ctrl_c_ends_with_130_and_the_next_run_continues(kafka, clickhouse, slui
     assert clickhouse.value(f"SELECT count() FROM {table}") == 200_000
 
 
+@pytest.mark.parametrize("silent", ["kafka", "clickhouse"])
+@pytest.mark.parametrize("command, code", [("sync", 143), ("tail", 0)])
+def test_a_stop_is_heard_while_a_server_is_still_waited_for(kafka, clickhouse, sluice, topic, table, silent,
+                                                            command, code):
+    """Whatever asked it to stop kills it after some seconds; then nobody leaves the group."""
+    kafka.create_topic(topic)
+    events.create_table(clickhouse, table)
+    brokers = dead_address() if silent == "kafka" else kafka.bootstrap
+    with proxy.Proxy(clickhouse.port) as mute:
+        mute.rule = proxy.BLACKHOLE if silent == "clickhouse" else proxy.PASS
+        run = sluice.start(command, "-b", brokers, "-t", topic, "--clickhouse", mute.url, "--table", table)
+        time.sleep(2)
+        stopped = time.monotonic()
+        run.terminate()
+        run.wait(30).expect(code)
+    assert time.monotonic() - stopped < 10
+
+
+def dead_address():
+    """A port of loopback on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
 def test_a_second_ctrl_c_stops_at_once(kafka, clickhouse, sluice, topic, table):
     """case 39: the second signal."""
     kafka.create_topic(topic, 1)
     events.create_table(clickhouse, table)
-    kafka.produce_lines(topic, events.lines(1000))
+    kafka.produce_lines(topic, events.lines(100_000))
     with proxy.Proxy(clickhouse.port) as held:
-        run = sluice.start(*sync_arguments(kafka, held, topic, table))
-        run.wait_until(lambda: held.connections > 0, 30, "a connection")
+        held.rule = proxy.throttle(3_000_000)
+        session = ("-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500")
+        run = sluice.start(*sync_arguments(kafka, held, topic, table, "--batch-rows", "10000", *session))
+        run.wait_until(lambda: clickhouse.value(f"SELECT count() FROM {table}") > 0, 30, "the first insert")
         held.rule = proxy.BLACKHOLE
-        time.sleep(1)
+        time.sleep(0.5)
         run.interrupt()
         time.sleep(0.5)
         assert run.running
@@ -75,7 +104,7 @@ def test_a_second_ctrl_c_stops_at_once(kafka, clickhouse, sluice, topic, table):
     assert outcome.code in (130, -signal.SIGINT)
     assert time.monotonic() - started < 2
     sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
-    assert clickhouse.value(f"SELECT uniqExact(id) FROM {table}") == 1000
+    assert clickhouse.value(f"SELECT uniqExact(id) FROM {table}") == 100_000
 
 
 def mixed_records(chance, first, count):
