@@ -136,7 +136,10 @@ void Delivery::settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& o
   const bool one_row = outcome.kind == Kind::refused && flight.insert.rows == 1;
   flight.whole->may_have_landed |= outcome.ambiguous;
   if (refused && !one_row) {
-    if (!flight.whole->may_have_landed) outcomes.unsendable.push_back(block.partition);
+    // What is disowned says nothing about the batch that its partition has open by now.
+    if (!flight.whole->may_have_landed && !flight.disowned) {
+      outcomes.unsendable.push_back(block.partition);
+    }
     if (outcome.kind == Kind::refused) {
       outcome.error.code = Errc::rejected;
       outcome.error.message +=

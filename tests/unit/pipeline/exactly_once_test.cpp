@@ -179,6 +179,43 @@ TEST_F(ExactlyOnceRun, ABatchOfAPartitionThatWasGivenAwayIsNotSentAnyMore) {
   for (const uint64_t number : range(0, 10)) EXPECT_EQ(table[number], 1) << number;
 }
 
+TEST_F(ExactlyOnceRun, WhatBecomesOfABatchGivenAwayIsNothingToTheNextOne) {
+  topic.produce(0, range(0, 10));
+  TestRun run(topic, table);
+  set_up(run);
+  run.options.continuous = true;
+  run.sink.corked = true;
+  int polls = 0;
+  const auto intent = [&] {
+    return CommitRecord::decode(topic.group.at(PartitionId{0}).metadata).intent;
+  };
+  run.source.on_poll = [&] {
+    if (++polls == 20) run.source.rebalance(true);
+    if (polls == 100) {
+      ASSERT_EQ(run.sink.waiting().size(), 2u) << "given away, and sent again";
+      run.sink.last_first = true;
+      run.sink.corked = false;
+    }
+    if (run.sink.waiting().size() == 1 && !run.sink.corked) {
+      run.sink.corked = true;  // the second has landed; the first is still on its way
+      topic.produce(0, range(10, 10));
+    }
+    if (polls == 200) {
+      ASSERT_EQ(run.sink.waiting().size(), 2u);
+      ASSERT_TRUE(intent());
+      run.sink.poison = {3};
+      run.sink.last_first = false;
+      run.sink.corked = false;
+    }
+    if (polls > 200 && run.sink.waiting().size() == 1) {
+      EXPECT_TRUE(intent()) << "the batch after it is under way";
+      throw Killed{};
+    }
+    ASSERT_LT(polls, 1000);
+  };
+  EXPECT_THROW(run.go(), Killed);
+}
+
 TEST_F(ExactlyOnceRun, ALimitNeverStopsWithinABatchThatIsSentAgain) {
   topic.produce(0, range(0, 10));
   kill_with_under_way(1);
