@@ -11,6 +11,7 @@
 #include "cli/settings.hpp"
 #include "core/deliver/commit_record.hpp"
 #include "core/kafka/groups.hpp"
+#include "core/pipeline/load_groups.hpp"
 #include "core/pipeline/ports.hpp"
 
 /// What a backfill would read, and how that is shown.
@@ -34,14 +35,7 @@ struct BackfillPlan {
   std::map<PartitionId, Witness> witnesses;  ///< at most one: see core/pipeline/witness.hpp
   std::string timestamp_type;                ///< CreateTime, LogAppendTime; empty: not known
 
-  [[nodiscard]] uint64_t records() const {
-    uint64_t sum = 0;
-    for (const BackfillRow& row : rows) {
-      if (!row.range.empty())
-        sum += static_cast<uint64_t>(row.range.next.value - row.range.first.value);
-    }
-    return sum;
-  }
+  [[nodiscard]] uint64_t records() const { return records_of(fixed()); }
   [[nodiscard]] std::map<PartitionId, OffsetRange> fixed() const {
     std::map<PartitionId, OffsetRange> out;
     for (const BackfillRow& row : rows) out.emplace(row.partition, row.range);

@@ -23,6 +23,7 @@
 #include "core/clickhouse/range_rows.hpp"
 #include "core/deliver/commit_record.hpp"
 #include "core/kafka/groups.hpp"
+#include "core/pipeline/load_groups.hpp"
 #include "core/pipeline/witness.hpp"
 
 namespace sluice::cli {
@@ -33,40 +34,8 @@ using Json = nlohmann::ordered_json;
 constexpr Milliseconds look_timeout{20'000};
 
 /// How far a backfill that was begun before has come.
-struct Begun {
-  std::map<PartitionId, OffsetRange> fixed;
-  std::map<PartitionId, Offset> committed;
-  std::map<PartitionId, Witness> witnesses;
-  std::string asked;
+struct Begun : FixedLoad {
   bool active = false;  ///< its group has members
-
-  [[nodiscard]] bool finished() const {
-    return std::all_of(fixed.begin(), fixed.end(), [&](const auto& entry) {
-      const auto at = committed.find(entry.first);
-      return at != committed.end() && at->second >= entry.second.next;
-    });
-  }
-  [[nodiscard]] uint64_t records() const {
-    return sum(
-        [](const OffsetRange& range, Offset) { return range.next.value - range.first.value; });
-  }
-  [[nodiscard]] uint64_t done() const {
-    return sum([](const OffsetRange& range, Offset at) {
-      return std::min(at, range.next).value - range.first.value;
-    });
-  }
-
- private:
-  template <class Size>
-  [[nodiscard]] uint64_t sum(const Size& size) const {
-    uint64_t out = 0;
-    for (const auto& [partition, range] : fixed) {
-      const auto at = committed.find(partition);
-      const int64_t part = size(range, at == committed.end() ? range.first : at->second);
-      if (part > 0) out += static_cast<uint64_t>(part);
-    }
-    return out;
-  }
 };
 
 std::string prefix_of(const PipelineSettings& pipeline) {
@@ -89,15 +58,7 @@ Error usage(std::string message, std::string fix) {
 /// Nothing when no such backfill was begun.
 Result<std::optional<Begun>> look_up(kafka::GroupAdmin& groups, const std::string& group,
                                      const std::string& topic) {
-  Begun out;
-  for (const auto& [partition, committed] : TRY(groups.offsets(group, topic, look_timeout))) {
-    const CommitRecord record = CommitRecord::decode(committed.metadata);
-    if (!record.fixed) continue;
-    out.fixed.emplace(partition, *record.fixed);
-    out.committed.emplace(partition, committed.offset);
-    if (record.witness) out.witnesses.emplace(partition, *record.witness);
-    out.asked = record.asked;
-  }
+  Begun out{FixedLoad::read(TRY(groups.offsets(group, topic, look_timeout)))};
   if (out.fixed.empty()) return std::optional<Begun>();
   out.active = !TRY(groups.describe(group, look_timeout)).members.empty();
   return std::optional(std::move(out));
@@ -285,20 +246,12 @@ class Backfill {
 
   /// From here on it is fixed what this backfill is.
   Result<void> fix_range(kafka::GroupAdmin& groups) {
-    std::map<PartitionId, Committed> starts;
-    for (const BackfillRow& row : plan_.rows) {
-      CommitRecord record;
-      record.run = "backfill-" + plan_.id;
-      record.range = {row.range.first, row.range.first};
-      record.fixed = row.range;
-      record.asked = asked_.range->text;
-      if (const auto at = plan_.witnesses.find(row.partition); at != plan_.witnesses.end()) {
-        record.witness = at->second;
-      }
-      starts.emplace(row.partition, Committed{row.range.first, record.encode()});
-    }
-    const Result<void> set =
-        groups.set_offsets(plan_.group, pipeline_.topic.value, starts, look_timeout);
+    const FixedLoad load{.fixed = plan_.fixed(),
+                         .committed = {},
+                         .witnesses = plan_.witnesses,
+                         .asked = asked_.range->text};
+    const Result<void> set = groups.set_offsets(plan_.group, pipeline_.topic.value,
+                                                load.starts("backfill-" + plan_.id), look_timeout);
     if (set.ok() || set.error().slug != "kafka-group-active") return set;
     return Error{
         Errc::unavailable, "backfill-active",

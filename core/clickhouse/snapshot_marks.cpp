@@ -50,47 +50,38 @@ class HttpSnapshotMarks final : public SnapshotMarks {
     return server_.command(
         fmt::format("INSERT INTO {} (snapshot_id, snapshot_time, rows) SELECT {}, "
                     "fromUnixTimestamp64Milli(toInt64({})), {}",
-                    quoted(marks()), literal(snapshot.id), snapshot.time_ms, rows),
-        "write into " + shown(marks()));
+                    options_.quoted(marks()), literal(snapshot.id), snapshot.time_ms, rows),
+        "write into " + options_.shown(marks()));
   }
 
   Result<void> unmark(const std::string& id) override {
-    return server_.command("ALTER TABLE " + quoted(marks()) + on_cluster() +
+    return server_.command("ALTER TABLE " + options_.quoted(marks()) + options_.on_cluster() +
                                " DELETE WHERE snapshot_id = " + literal(id) +
                                " SETTINGS mutations_sync = 2",
-                           "delete a row of " + shown(marks()));
+                           "delete a row of " + options_.shown(marks()));
   }
 
   Result<void> remove(const std::string& id) override {
-    return server_.command(
-        "ALTER TABLE " + quoted(options_.table) + " DELETE WHERE _snapshot_id = " + literal(id),
-        "delete rows of " + shown(options_.table));
+    return server_.command("ALTER TABLE " + options_.quoted(options_.table) +
+                               " DELETE WHERE _snapshot_id = " + literal(id),
+                           "delete rows of " + options_.shown(options_.table));
   }
 
  private:
   [[nodiscard]] std::string marks() const { return options_.table + "__snapshots"; }
   [[nodiscard]] std::string view() const { return options_.table + "__latest"; }
   [[nodiscard]] std::string marks_comment() const {
-    return "sluice: the snapshots of " + shown(options_.table) + " that are whole";
+    return "sluice: the snapshots of " + options_.shown(options_.table) + " that are whole";
   }
   [[nodiscard]] std::string view_comment() const {
-    return "sluice: the rows of the latest whole snapshot of " + shown(options_.table);
-  }
-  [[nodiscard]] std::string quoted(const std::string& name) const {
-    return in_quotes(options_.database, '`') + "." + in_quotes(name, '`');
-  }
-  [[nodiscard]] std::string shown(const std::string& name) const {
-    return shown_table(options_.database, name);
-  }
-  [[nodiscard]] std::string on_cluster() const {
-    return options_.cluster.empty() ? "" : " ON CLUSTER " + in_quotes(options_.cluster, '`');
+    return "sluice: the rows of the latest whole snapshot of " + options_.shown(options_.table);
   }
 
   Result<uint64_t> count(const std::string& table, std::string_view column, const std::string& id) {
     const auto found = TRY(server_.ask(fmt::format("SELECT count() FROM {} WHERE {} = {} SETTINGS "
                                                    "select_sequential_consistency = 1",
-                                                   quoted(table), column, literal(id)),
-                                       "count the rows of a snapshot in " + shown(table)));
+                                                   options_.quoted(table), column, literal(id)),
+                                       "count the rows of a snapshot in " + options_.shown(table)));
     uint64_t out = 0;
     const std::string text = found.empty() || found.front().empty() ? "" : found.front().front();
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -104,12 +95,13 @@ class HttpSnapshotMarks final : public SnapshotMarks {
     const auto found =
         TRY(server_.ask("SELECT comment FROM system.tables WHERE database = " +
                             literal(options_.database) + " AND name = " + literal(name),
-                        "look for " + shown(name)));
+                        "look for " + options_.shown(name)));
     if (found.empty()) return false;
     if (found.front().size() == 1 && found.front().front() == comment) return true;
-    return Error{Errc::config, "snapshot-name-taken",
-                 shown(name) + " exists, and is none of ours: its comment is not '" + comment + "'",
-                 "rename or drop it"};
+    return Error{
+        Errc::config, "snapshot-name-taken",
+        options_.shown(name) + " exists, and is none of ours: its comment is not '" + comment + "'",
+        "rename or drop it"};
   }
 
   Result<void> prepare_table() {
@@ -118,12 +110,12 @@ class HttpSnapshotMarks final : public SnapshotMarks {
     const Table target = TRY(describe_table(server_, options_.database, options_.table));
     const bool replicated = target.engine.starts_with("Replicated");
     TRY(server_.command(
-        "CREATE TABLE IF NOT EXISTS " + quoted(marks()) + on_cluster() +
+        "CREATE TABLE IF NOT EXISTS " + options_.quoted(marks()) + options_.on_cluster() +
             " (snapshot_id String, snapshot_time DateTime64(3), rows UInt64, completed_at "
             "DateTime64(3) DEFAULT now64(3)) ENGINE = " +
             (replicated ? "Replicated" : "") + "MergeTree ORDER BY completed_at COMMENT " +
             literal(comment),
-        "create " + shown(marks())));
+        "create " + options_.shown(marks())));
     return {};
   }
 
@@ -134,15 +126,16 @@ class HttpSnapshotMarks final : public SnapshotMarks {
     return server_.command(
         fmt::format("CREATE {}VIEW {}{}{} AS SELECT * FROM {} WHERE _snapshot_id IN (SELECT "
                     "snapshot_id FROM {} ORDER BY completed_at DESC LIMIT 1) COMMENT {}",
-                    there ? "OR REPLACE " : "", there ? "" : "IF NOT EXISTS ", quoted(view()),
-                    on_cluster(), quoted(options_.table), quoted(marks()), literal(comment)),
-        "create " + shown(view()));
+                    there ? "OR REPLACE " : "", there ? "" : "IF NOT EXISTS ",
+                    options_.quoted(view()), options_.on_cluster(), options_.quoted(options_.table),
+                    options_.quoted(marks()), literal(comment)),
+        "create " + options_.shown(view()));
   }
 
   Result<std::string> columns(const std::string& table) {
     const auto found =
         TRY(server_.ask(fmt::format(columns_of, literal(options_.database), literal(table)),
-                        "list the columns of " + shown(table)));
+                        "list the columns of " + options_.shown(table)));
     return found.empty() || found.front().empty() ? std::string() : found.front().front();
   }
 

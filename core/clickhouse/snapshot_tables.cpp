@@ -58,15 +58,6 @@ class HttpSnapshotTables final : public SnapshotTables {
   Result<uint64_t> count(const std::string& name, const std::string& clauses);
   Result<void> find_dictionaries(std::vector<std::string>& dependents);
   Result<void> wait_for_end(const std::string& mark);
-  [[nodiscard]] std::string quoted(const std::string& name) const {
-    return in_quotes(options_.database, '`') + "." + in_quotes(name, '`');
-  }
-  [[nodiscard]] std::string shown(const std::string& name) const {
-    return shown_table(options_.database, name);
-  }
-  [[nodiscard]] std::string on_cluster() const {
-    return options_.cluster.empty() ? "" : " ON CLUSTER " + in_quotes(options_.cluster, '`');
-  }
   /// Every statement waits until what it did is seen by the next one.
   Result<void> run(const std::string& statement, const std::string& what, bool once = false) {
     Result<void> done = server_.command(statement, what, once);
@@ -84,7 +75,7 @@ class HttpSnapshotTables final : public SnapshotTables {
 };
 
 Result<SnapshotTarget> HttpSnapshotTables::target() {
-  const std::string what = "describe " + shown(options_.table);
+  const std::string what = "describe " + options_.shown(options_.table);
   const auto rows = TRY(server_.ask(
       "SELECT toString(t.uuid), t.comment, t.engine, d.engine, toString(t.total_rows), "
       "arrayStringConcat(arrayMap((a, b) -> concat('view ', a, '.', b), t.dependencies_database, "
@@ -94,11 +85,12 @@ Result<SnapshotTarget> HttpSnapshotTables::target() {
           literal(options_.database) + " AND t.name = " + literal(options_.table),
       what));
   if (rows.empty()) {
-    return Error{Errc::config, "table-missing", "ClickHouse has no table " + shown(options_.table),
+    return Error{Errc::config, "table-missing",
+                 "ClickHouse has no table " + options_.shown(options_.table),
                  "check the table's name, or create it"};
   }
   const TsvRow& row = rows.front();
-  if (row.size() != 8) return unreadable(shown(options_.table));
+  if (row.size() != 8) return unreadable(options_.shown(options_.table));
   SnapshotTarget out{.uuid = row[0],
                      .comment = row[1],
                      .engine = row[2],
@@ -121,7 +113,7 @@ Result<SnapshotTarget> HttpSnapshotTables::target() {
   const auto policies = server_.ask(
       "SELECT short_name FROM system.row_policies WHERE database = " + literal(options_.database) +
           " AND table = " + literal(options_.table),
-      "list the row policies of " + shown(options_.table));
+      "list the row policies of " + options_.shown(options_.table));
   if (policies.ok()) {
     for (const TsvRow& policy : *policies) {
       if (!policy.empty()) out.dependents.push_back("row policy " + policy[0]);
@@ -143,7 +135,7 @@ Result<void> HttpSnapshotTables::find_dictionaries(std::vector<std::string>& dep
           " UNION ALL SELECT database, name FROM system.dictionaries WHERE source = " +
           literal("ClickHouse: " + options_.database + "." + options_.table) +
           ") ORDER BY full_name",
-      "list the dictionaries of " + shown(options_.table));
+      "list the dictionaries of " + options_.shown(options_.table));
   if (!found.ok() && found.error().code == Errc::no_permission) return {};
   if (!found.ok()) return found.error();
   for (const TsvRow& row : *found) {
@@ -161,7 +153,7 @@ Result<bool> HttpSnapshotTables::replicas_apart(const SnapshotTarget& target) {
       TRY(server_.ask("SELECT toString(total_replicas > 1) FROM system.replicas "
                       "WHERE database = " +
                           literal(options_.database) + " AND table = " + literal(options_.table),
-                      "count the replicas of " + shown(options_.table)));
+                      "count the replicas of " + options_.shown(options_.table)));
   return !found.empty() && !found.front().empty() && found.front().front() == "1";
 }
 
@@ -171,7 +163,7 @@ Result<std::vector<SideTable>> HttpSnapshotTables::side_tables(const std::string
   for (TsvRow& row : TRY(server_.ask("SELECT name, comment FROM system.tables WHERE database = " +
                                          literal(options_.database) + " AND startsWith(name, " +
                                          literal(prefix) + ") ORDER BY name",
-                                     "list the tables beside " + shown(options_.table)))) {
+                                     "list the tables beside " + options_.shown(options_.table)))) {
     if (row.size() == 2 && row[0].size() > prefix.size()) {
       out.push_back({std::move(row[0]), std::move(row[1])});
     }
@@ -181,29 +173,29 @@ Result<std::vector<SideTable>> HttpSnapshotTables::side_tables(const std::string
 
 Result<std::string> HttpSnapshotTables::create(const std::string& name,
                                                const std::string& comment) {
-  const std::string what = "create " + shown(name);
+  const std::string what = "create " + options_.shown(name);
   const std::string where =
       " FROM system.tables WHERE database = " + literal(options_.database) + " AND name = ";
   const auto engines =
       TRY(server_.ask("SELECT engine_full" + where + literal(options_.table), what));
-  if (engines.empty() || engines.front().empty()) return unreadable(shown(options_.table));
+  if (engines.empty() || engines.front().empty()) return unreadable(options_.shown(options_.table));
   const std::string engine =
       engine_for_copy(engines.front().front(), name.substr(options_.table.size()));
-  TRY(run("CREATE TABLE IF NOT EXISTS " + quoted(name) + on_cluster() + " AS " +
-              quoted(options_.table) + (engine.empty() ? "" : " ENGINE = " + engine) + " COMMENT " +
-              literal(comment),
+  TRY(run("CREATE TABLE IF NOT EXISTS " + options_.quoted(name) + options_.on_cluster() + " AS " +
+              options_.quoted(options_.table) + (engine.empty() ? "" : " ENGINE = " + engine) +
+              " COMMENT " + literal(comment),
           what));
   const auto found =
       TRY(server_.ask("SELECT toString(uuid), comment" + where + literal(name), what));
   if (found.size() == 1 && found.front().size() == 2 && found.front()[1] == comment) {
     if (engines.front().front().starts_with("MergeTree")) {
-      TRY(run("ALTER TABLE " + quoted(name) + on_cluster() + " MODIFY SETTING " +
+      TRY(run("ALTER TABLE " + options_.quoted(name) + options_.on_cluster() + " MODIFY SETTING " +
                   std::string(window) + " = 10000",
               what));
     }
     return found.front()[0];
   }
-  return name_taken(shown(name));
+  return name_taken(options_.shown(name));
 }
 
 Result<void> HttpSnapshotTables::seal(const std::string& name) {
@@ -215,8 +207,8 @@ Result<void> HttpSnapshotTables::seal(const std::string& name) {
     const std::string set = target.engine_full.substr(at);
     change = " MODIFY SETTING " + set.substr(0, set.find_first_of(", \n", window.size() + 3));
   }
-  return run("ALTER TABLE " + quoted(name) + on_cluster() + change,
-             "set the settings of " + shown(name));
+  return run("ALTER TABLE " + options_.quoted(name) + options_.on_cluster() + change,
+             "set the settings of " + options_.shown(name));
 }
 
 Result<uint64_t> HttpSnapshotTables::rows(const std::string& name) { return count(name, ""); }
@@ -229,27 +221,28 @@ Result<uint64_t> HttpSnapshotTables::keys(const std::string& name) {
 }
 
 Result<uint64_t> HttpSnapshotTables::count(const std::string& name, const std::string& clauses) {
-  const auto found = TRY(server_.ask("SELECT count() FROM " + quoted(name) + clauses +
+  const auto found = TRY(server_.ask("SELECT count() FROM " + options_.quoted(name) + clauses +
                                          " SETTINGS select_sequential_consistency = 1",
-                                     "count the rows of " + shown(name)));
+                                     "count the rows of " + options_.shown(name)));
   uint64_t count = 0;
-  if (found.size() != 1 || found.front().size() != 1) return unreadable(shown(name));
+  if (found.size() != 1 || found.front().size() != 1) return unreadable(options_.shown(name));
   const std::string& text = found.front().front();
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || end != text.data() + text.size()) return unreadable(shown(name));
+  if (error != std::errc{} || end != text.data() + text.size())
+    return unreadable(options_.shown(name));
   return count;
 }
 
 Result<void> HttpSnapshotTables::create_keyed(const std::string& name, const std::string& comment,
                                               const std::vector<std::string>& key) {
-  const std::string what = "create " + shown(name);
+  const std::string what = "create " + options_.shown(name);
   const Table target = TRY(describe_table(server_, options_.database, options_.table));
   for (const std::string& column : key) {
     const bool there = std::any_of(target.columns.begin(), target.columns.end(),
                                    [&](const TableColumn& one) { return one.name == column; });
     if (there) continue;
     return Error{Errc::config, "column-layout",
-                 shown(options_.table) + " has no column " + shown_name(column) +
+                 options_.shown(options_.table) + " has no column " + shown_name(column) +
                      ", by which rows are to be replaced",
                  "correct key, or add the column to the table"};
   }
@@ -261,7 +254,7 @@ Result<void> HttpSnapshotTables::create_keyed(const std::string& name, const std
                           literal(options_.database) + " AND name = " + literal(name),
                       what));
   if (found.size() == 1 && found.front().size() == 1 && found.front().front() == comment) return {};
-  return name_taken(shown(name));
+  return name_taken(options_.shown(name));
 }
 
 Result<void> HttpSnapshotTables::fill(const std::string& name, const std::string& from) {
@@ -271,12 +264,12 @@ Result<void> HttpSnapshotTables::fill(const std::string& name, const std::string
     if (!column.insertable()) continue;
     columns += (columns.empty() ? "" : ", ") + in_quotes(column.name, '`');
   }
-  const std::string mark = "sluice: fills " + quoted(name);
+  const std::string mark = "sluice: fills " + options_.quoted(name);
   const auto filled =
-      run("INSERT INTO " + quoted(name) + " (" + columns +
+      run("INSERT INTO " + options_.quoted(name) + " (" + columns +
               ") SETTINGS max_partitions_per_insert_block = 0, log_comment = " + literal(mark) +
-              " SELECT " + columns + " FROM " + quoted(from) + " FINAL",
-          "fill " + shown(name), true);
+              " SELECT " + columns + " FROM " + options_.quoted(from) + " FINAL",
+          "fill " + options_.shown(name), true);
   if (filled.ok() || filled.error().code != Errc::unavailable) return filled;
   return wait_for_end(mark);
 }
@@ -304,8 +297,9 @@ Result<bool> HttpSnapshotTables::same_columns(const std::string& name) {
 
 Result<void> HttpSnapshotTables::exchange(const std::string& name) {
   Result<void> swapped =
-      run("EXCHANGE TABLES " + quoted(options_.table) + " AND " + quoted(name) + on_cluster(),
-          "swap " + shown(options_.table) + " and " + shown(name), true);
+      run("EXCHANGE TABLES " + options_.quoted(options_.table) + " AND " + options_.quoted(name) +
+              options_.on_cluster(),
+          "swap " + options_.shown(options_.table) + " and " + options_.shown(name), true);
   if (swapped.ok() || options_.cluster.empty()) return swapped;
   Error error = std::move(swapped).error();
   // What one server refuses others may do; rights are looked at before any is asked.
@@ -315,21 +309,35 @@ Result<void> HttpSnapshotTables::exchange(const std::string& name) {
 
 Result<void> HttpSnapshotTables::set_comment(const std::string& name, const std::string& comment) {
   const std::string& table = name.empty() ? options_.table : name;
-  return run("ALTER TABLE " + quoted(table) + on_cluster() + " MODIFY COMMENT " + literal(comment),
-             "set the comment of " + shown(table));
+  return run("ALTER TABLE " + options_.quoted(table) + options_.on_cluster() + " MODIFY COMMENT " +
+                 literal(comment),
+             "set the comment of " + options_.shown(table));
 }
 
 Result<void> HttpSnapshotTables::rename(const std::string& name, const std::string& to) {
-  return run("RENAME TABLE " + quoted(name) + " TO " + quoted(to) + on_cluster(),
-             "rename " + shown(name), true);
+  return run("RENAME TABLE " + options_.quoted(name) + " TO " + options_.quoted(to) +
+                 options_.on_cluster(),
+             "rename " + options_.shown(name), true);
 }
 
 Result<void> HttpSnapshotTables::drop(const std::string& name) {
-  return run("DROP TABLE IF EXISTS " + quoted(name) + on_cluster() + " SYNC",
-             "drop " + shown(name));
+  return run("DROP TABLE IF EXISTS " + options_.quoted(name) + options_.on_cluster() + " SYNC",
+             "drop " + options_.shown(name));
 }
 
 }  // namespace
+
+std::string SnapshotTablesOptions::quoted(const std::string& name) const {
+  return in_quotes(database, '`') + "." + in_quotes(name, '`');
+}
+
+std::string SnapshotTablesOptions::shown(const std::string& name) const {
+  return shown_table(database, name);
+}
+
+std::string SnapshotTablesOptions::on_cluster() const {
+  return cluster.empty() ? "" : " ON CLUSTER " + in_quotes(cluster, '`');
+}
 
 Result<std::unique_ptr<SnapshotTables>> open_snapshot_tables(const ServerOptions& server_options,
                                                              const SnapshotTablesOptions& options,

@@ -15,6 +15,11 @@ struct SnapshotTablesOptions {
   std::string database;
   std::string table;
   std::string cluster;  ///< every DDL goes ON CLUSTER; empty: this server alone
+
+  // Parts of a statement or a message about a table of the database.
+  [[nodiscard]] std::string quoted(const std::string& name) const;
+  [[nodiscard]] std::string shown(const std::string& name) const;
+  [[nodiscard]] std::string on_cluster() const;
 };
 
 /// The tables of a snapshot on a server. Asks nothing yet. `clock` outlives it.

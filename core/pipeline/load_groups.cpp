@@ -25,21 +25,51 @@ Result<std::map<PartitionId, OffsetRange>> held_ranges(Source& source) {
   return out;
 }
 
-uint64_t LoadLook::records() const {
+uint64_t records_of(const std::map<PartitionId, OffsetRange>& ranges) {
   uint64_t out = 0;
-  for (const auto& [partition, range] : fixed) {
+  for (const auto& [partition, range] : ranges) {
     if (!range.empty()) out += static_cast<uint64_t>(range.next.value - range.first.value);
   }
   return out;
 }
 
-uint64_t FixedLoad::done() const {
-  uint64_t out = 0;
-  for (const auto& [partition, range] : fixed) {
-    const int64_t at = std::min(committed.at(partition), range.next).value;
-    if (at > range.first.value) out += static_cast<uint64_t>(at - range.first.value);
+FixedLoad FixedLoad::read(const std::map<PartitionId, Committed>& group) {
+  FixedLoad out;
+  for (const auto& [partition, committed] : group) {
+    const CommitRecord record = CommitRecord::decode(committed.metadata);
+    if (!record.fixed) continue;
+    out.fixed.emplace(partition, *record.fixed);
+    out.committed.emplace(partition, committed.offset);
+    if (record.witness) out.witnesses.emplace(partition, *record.witness);
+    out.asked = record.asked;
   }
   return out;
+}
+
+std::map<PartitionId, Committed> FixedLoad::starts(const std::string& run_id) const {
+  std::map<PartitionId, Committed> out;
+  for (const auto& [partition, range] : fixed) {
+    CommitRecord record;
+    record.run = run_id;
+    record.range = {range.first, range.first};
+    record.fixed = range;
+    record.asked = asked;
+    if (const auto at = witnesses.find(partition); at != witnesses.end()) {
+      record.witness = at->second;
+    }
+    out.emplace(partition, Committed{range.first, record.encode()});
+  }
+  return out;
+}
+
+uint64_t FixedLoad::done() const {
+  std::map<PartitionId, OffsetRange> ranges;
+  for (const auto& [partition, range] : fixed) {
+    const auto at = committed.find(partition);
+    if (at == committed.end()) continue;
+    ranges.emplace(partition, OffsetRange{range.first, std::min(at->second, range.next)});
+  }
+  return records_of(ranges);
 }
 
 LoadGroups::LoadGroups(SnapshotGroups& groups, Observer& observer, std::string live,
@@ -69,35 +99,15 @@ Result<std::set<std::string>> LoadGroups::begun() {
 }
 
 Result<FixedLoad> LoadGroups::find(const std::string& id) {
-  FixedLoad out;
-  for (const auto& [partition, committed] : TRY(groups_.offsets(name(id)))) {
-    const CommitRecord record = CommitRecord::decode(committed.metadata);
-    if (!record.fixed) continue;
-    out.fixed.emplace(partition, *record.fixed);
-    out.committed.emplace(partition, committed.offset);
-    if (record.witness) out.witnesses.emplace(partition, *record.witness);
-    out.asked = record.asked;
-  }
-  return out;
+  return FixedLoad::read(TRY(groups_.offsets(name(id))));
 }
 
 Result<void> LoadGroups::begin(const std::string& id,
                                const std::map<PartitionId, OffsetRange>& fixed,
                                const std::string& asked, const std::string& run_id,
                                const std::map<PartitionId, Witness>& witnesses) {
-  std::map<PartitionId, Committed> starts;
-  for (const auto& [partition, range] : fixed) {
-    CommitRecord record;
-    record.run = run_id;
-    record.range = {range.first, range.first};
-    record.fixed = range;
-    record.asked = asked;
-    if (const auto at = witnesses.find(partition); at != witnesses.end()) {
-      record.witness = at->second;
-    }
-    starts.emplace(partition, Committed{range.first, record.encode()});
-  }
-  return groups_.set_offsets(name(id), starts);
+  const FixedLoad load{.fixed = fixed, .committed = {}, .witnesses = witnesses, .asked = asked};
+  return groups_.set_offsets(name(id), load.starts(run_id));
 }
 
 Result<void> LoadGroups::remove(const std::string& id) { return groups_.remove(name(id)); }

@@ -31,14 +31,23 @@ class SnapshotGroups {
 /// Everything that a topic holds at one moment.
 [[nodiscard]] Result<std::map<PartitionId, OffsetRange>> held_ranges(Source& source);
 
-/// A load of everything, as its group keeps it.
+/// Offsets in these ranges: an upper bound of their records.
+[[nodiscard]] uint64_t records_of(const std::map<PartitionId, OffsetRange>& ranges);
+
+/// A load of a fixed range (everything, or a backfill), as its group keeps it.
 struct FixedLoad {
   std::map<PartitionId, OffsetRange> fixed;
   std::map<PartitionId, Offset> committed;
   std::map<PartitionId, Witness> witnesses;
-  std::string asked;  ///< what kind of load it is, in the words of who began it
+  std::string asked;  ///< what kind of load or which range it is, in the words of who began it
 
+  /// No ranges where nothing of it is a load of ours.
+  [[nodiscard]] static FixedLoad read(const std::map<PartitionId, Committed>& group);
+  /// What its group is given when it begins.
+  [[nodiscard]] std::map<PartitionId, Committed> starts(const std::string& run_id) const;
+  [[nodiscard]] uint64_t records() const { return records_of(fixed); }
   [[nodiscard]] uint64_t done() const;  ///< records of the range before what is committed
+  [[nodiscard]] bool finished() const { return done() == records(); }
 };
 
 /// What a load of everything would do.
@@ -49,7 +58,7 @@ struct LoadLook {
   std::string table_name;        ///< of the table that takes the rows, where it is not the target
   std::optional<uint64_t> rows;  ///< of the target, now
 
-  [[nodiscard]] uint64_t records() const;  ///< of the range; an upper bound for compacted topics
+  [[nodiscard]] uint64_t records() const { return records_of(fixed); }
 };
 
 /// The loads of whole topics for one live group: each keeps its range and its progress in a group
