@@ -26,6 +26,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "support"))
 
+import fake_http  # noqa: E402
 import stand  # noqa: E402
 
 PATIENCE = float(os.environ.get("SLUICE_TEST_PATIENCE") or 1)
@@ -80,6 +81,13 @@ def unique_name(request):
 @pytest.fixture
 def topic(unique_name):
     return unique_name
+
+
+@pytest.fixture
+def fake(clickhouse):
+    """Stands before ClickHouse and passes everything on, but for what a test scripts."""
+    with fake_http.FakeHttp(forward_to=clickhouse.url) as server:
+        yield server
 
 
 @pytest.fixture

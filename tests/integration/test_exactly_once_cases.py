@@ -20,12 +20,6 @@ def ledger(kafka, clickhouse, sluice, topic, table):
     return Ledger(kafka, clickhouse, sluice, topic, table)
 
 
-@pytest.fixture
-def fake(clickhouse):
-    with fake_http.FakeHttp(forward_to=clickhouse.url) as server:
-        yield server
-
-
 def with_rows(request):
     return request.insert_number > 0 and len(request.body) > 100
 
@@ -39,6 +33,16 @@ def is_frozen(run):
         return stat.read().rpartition(")")[2].split()[0] == "T"
 
 
+def in_the_middle_of_a_body(ledger, way):
+    """A sync that has sent a part of its INSERT, slowly."""
+    run = ledger.start("sync", "ledger")
+    run.wait_for_stderr("pipeline started", 30)
+    way.rule = proxy.throttle(100_000)
+    sent = way.bytes_up
+    run.wait_until(lambda: way.bytes_up > sent + 60_000, 30, "the middle of a body")
+    return run
+
+
 # --- crashes and freezes ---------------------------------------------------------------------------------
 
 
@@ -47,12 +51,7 @@ def test_killed_in_the_middle_of_a_body(ledger):
     ledger.produce(40_000)
     with proxy.Proxy(ledger.clickhouse.port) as way:
         ledger.configure(urls=[way.url])
-        run = ledger.start("sync", "ledger")
-        run.wait_for_stderr("pipeline started", 30)
-        way.rule = proxy.throttle(100_000)
-        sent = way.bytes_up
-        run.wait_until(lambda: way.bytes_up > sent + 60_000, 30, "the middle of a body")
-        run.kill()
+        in_the_middle_of_a_body(ledger, way).kill()
     ledger.configure()
     ledger.sync().expect(3)
     ledger.expect_exactly_once(rejected=1)
@@ -92,11 +91,7 @@ def test_frozen_while_it_sends(ledger):
     ledger.produce(40_000)
     with proxy.Proxy(ledger.clickhouse.port) as way:
         ledger.configure(urls=[way.url])
-        frozen = ledger.start("sync", "ledger")
-        frozen.wait_for_stderr("pipeline started", 30)
-        way.rule = proxy.throttle(100_000)
-        sent = way.bytes_up
-        frozen.wait_until(lambda: way.bytes_up > sent + 60_000, 30, "the middle of a body")
+        frozen = in_the_middle_of_a_body(ledger, way)
         frozen.pause()
         ledger.configure()
         assert ledger.start("sync", "ledger", elsewhere=True).wait(60).code in (0, 3)

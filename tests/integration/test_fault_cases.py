@@ -45,12 +45,6 @@ def loaded(kafka, clickhouse, topic, table):
                     clickhouse.value(f"SELECT count() FROM {table}"))
 
 
-@pytest.fixture
-def fake(clickhouse):
-    with fake_http.FakeHttp(forward_to=clickhouse.url) as server:
-        yield server
-
-
 def with_rows(request):
     return request.insert_number > 0 and len(request.body) > 1000
 
