@@ -364,12 +364,12 @@ class Kafka(Server):
     def produce_lines(self, topic, data, partition=None, key_delimiter=None, arguments=()):
         """One record per line of `data` (bytes, str or a Path), by kcat: a million in about a second.
 
-        partition      all to this one (default: spread at random)
+        partition      all to this one (default: each line to one at random)
         key_delimiter  a line is KEY<delimiter>VALUE
         arguments      more for kcat, e.g. ["-z", "zstd"]
         """
         command = ["kcat", "-q", "-P", "-b", self.bootstrap, "-t", topic, "-X", "linger.ms=20",
-                   "-X", "sticky.partitioning.linger.ms=1"]
+                   "-X", "sticky.partitioning.linger.ms=0"]
         if partition is not None:
             command += ["-p", str(partition)]
         if key_delimiter is not None:
@@ -391,7 +391,8 @@ class Kafka(Server):
         from confluent_kafka import Producer
 
         settings = {key.replace("_", "."): value for key, value in settings.items()}
-        producer = Producer({**self._client_settings(), "linger.ms": 5, **settings})
+        producer = Producer({**self._client_settings(), "linger.ms": 5, "sticky.partitioning.linger.ms": 0,
+                             **settings})
         self._produce_all(producer, topic, records)
         if producer.flush(60) > 0:
             raise StandError(f"could not produce to {topic} within 60 s")
