@@ -73,6 +73,7 @@ std::optional<std::vector<CommitOutcome>> PipelineRun::send_commits(
       return std::nullopt;
     }
     rejects_unflushed_ = false;
+    crash_point("rejects-kept");
   }
   const TimePoint start = ports_.clock.now();
   auto outcomes = ports_.source.commit(requests, timeout);

@@ -442,7 +442,6 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
                               .offset = offset,
                               .metadata = record_of(*session, offset, intent)};
   const std::map<PartitionId, Intent> intents{{culprit.partition, intent}};
-  crash_point("row-refused");
   const auto outcomes = send_commits({&request, 1}, commit_timeout);
   if (!outcomes || outcomes->front().result != CommitResult::ok) {
     return abandon_rows(delivery_->abandon(refusal.batch) - 1);

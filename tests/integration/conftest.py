@@ -27,6 +27,7 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "support"))
 
 import fake_http  # noqa: E402
+import kafka_proxy  # noqa: E402
 import stand  # noqa: E402
 
 PATIENCE = float(os.environ.get("SLUICE_TEST_PATIENCE") or 1)
@@ -76,6 +77,14 @@ def unique_name(request):
     """The test's name without test_, and eight random digits."""
     plain = re.sub(r"\W+", "_", request.node.name.removeprefix("test_")).strip("_")
     return f"{plain[:60]}_{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="session")
+def spoiled_kafka():
+    """A broker whose commits go through .way, a kafka_proxy.CommitProxy."""
+    with kafka_proxy.CommitProxy() as way, stand.Kafka(proxy=way) as server:
+        server.way = way
+        yield server
 
 
 @pytest.fixture

@@ -8,42 +8,10 @@ import time
 import pytest
 from ledger import Ledger
 
-# Where a process may die (delivery.md 4.8), as the program names it.
-POINTS = {"C1": "intent-drawn", "C3": "intent-committed", "C7": "landed"}
-
 
 @pytest.fixture
 def ledger(kafka, clickhouse, sluice, topic, table):
     return Ledger(kafka, clickhouse, sluice, topic, table)
-
-
-@pytest.mark.parametrize("batch", [1, 2, 3])
-@pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
-def test_killed_at_each_crash_point_of_the_first_batches(ledger, point, batch):
-    """case 1 (exactly-once): C1, C3 and C4, C7 and C9."""
-    ledger.produce(1000)
-    crashed = ledger.sync("--batch-rows", "200", env={"SLUICE_CRASH_AT": f"{point}:{batch}"})
-    assert crashed.code == 137, str(crashed)
-    assert ledger.sync("--batch-rows", "200").code in (0, 3)  # 0: the bad row was rejected before
-    ledger.expect_exactly_once(rejected=1)
-
-
-def test_killed_after_the_last_word_about_a_batch(ledger):
-    """case 1 (exactly-once): C10; case 5 (exactly-once): the last commit was the last thing it did."""
-    ledger.produce(1000)
-    assert ledger.sync(env={"SLUICE_CRASH_AT": "committed:2"}).code == 137
-    ledger.sync().expect(0)
-    ledger.expect_exactly_once(rejected=1)
-
-
-def test_killed_between_the_reject_and_the_word_about_it(ledger):
-    """case 27 (exactly-once), case 1 (exactly-once): C11."""
-    ledger.produce(300)
-    assert ledger.sync(env={"SLUICE_CRASH_AT": "row-refused"}).code == 137
-    ledger.sync().expect(3)
-    ledger.expect_exactly_once(rejected=1)
-    rejects = ledger.kafka.consume(f"{ledger.topic}.rejects")
-    assert len(rejects) >= 1
 
 
 def test_a_constraint_that_comes_after_a_batch_has_landed_doubles_nothing(ledger):

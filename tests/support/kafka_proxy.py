@@ -8,6 +8,7 @@
 A client must not use OffsetCommit above version 7 (librdkafka 2.0.2 does not). Standard library only."""
 
 import contextlib
+import itertools
 import socket
 import struct
 import threading
@@ -22,6 +23,8 @@ class Fault:
     applied: bool = True  # else the broker is sent a generation that it refuses
     error: int | None = None  # what the client is told instead of the broker's answer
     cut: bool = False  # the client is told nothing: the connection ends
+    dropped: bool = False  # the broker never gets it, and the client waits
+    unanswered: bool = False  # the broker applies it, and the client waits
 
 
 def told(error):
@@ -32,6 +35,8 @@ def told(error):
 STALE = Fault(applied=False)  # the broker itself refuses it: ILLEGAL_GENERATION
 UNHEARD = Fault(cut=True)  # the broker applies it, and nobody hears
 NEVER_SENT = Fault(applied=False, cut=True)
+DROPPED = Fault(dropped=True)
+UNANSWERED = Fault(unanswered=True)
 
 
 def has_intent(commit):
@@ -42,10 +47,17 @@ def has_no_intent(commit):
     return b"slu1|D|" in commit
 
 
+def nth(number, matches):
+    """The number-th of those that match."""
+    met = itertools.count(1)
+    return lambda commit: matches(commit) and next(met) == number
+
+
 class CommitProxy:
     def __init__(self, target=None):
         self.target = target  # "host:port"
         self.commits = []
+        self.withheld = 0  # commits for whose answer a client waits in vain
         self._rules = []
         self._lock = threading.Lock()
         self._sockets = set()
@@ -61,6 +73,7 @@ class CommitProxy:
         with self._lock:
             self._rules.clear()
             self.commits.clear()
+            self.withheld = 0
 
     def close(self):
         for one in (self._listener, *self._sockets):
@@ -95,6 +108,9 @@ class CommitProxy:
                     fault = self._fault_of(bytes(frame))
                     if fault:
                         assert version <= 7, "the answer of a newer version looks different"
+                        if fault.dropped:
+                            self.withheld += 1
+                            continue
                         faults[correlation] = fault
                         if not fault.applied:
                             _spoil_generation(frame)
@@ -109,6 +125,9 @@ class CommitProxy:
                 fault = faults.pop(struct.unpack_from(">i", frame)[0], None)
                 if fault and fault.cut:
                     break
+                if fault and fault.unanswered:
+                    self.withheld += 1
+                    continue
                 if fault and fault.error is not None:
                     _set_errors(frame, fault.error)
                 _write_frame(client, frame)
