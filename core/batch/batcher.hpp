@@ -80,6 +80,7 @@ class Batcher {
 
   /// The open block of a partition, opened now when there is none.
   PartitionBlock& open(PartitionId partition, Epoch epoch, TimePoint now);
+  [[nodiscard]] uint64_t rows_max() const { return limits_.rows_max; }
   /// After a row was added to it: whether the block has reached a limit.
   [[nodiscard]] bool full(const PartitionBlock& block) const {
     return block.block.rows() >= limits_.rows_max || block.block.bytes() >= limits_.bytes_max;

@@ -136,20 +136,25 @@ void Delivery::settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& o
   const bool one_row = outcome.kind == Kind::refused && flight.insert.rows == 1;
   flight.whole->may_have_landed |= outcome.ambiguous;
   if (refused && !one_row) {
-    // What is disowned says nothing about the batch that its partition has open by now.
-    if (!flight.whole->may_have_landed && !flight.disowned) {
-      outcomes.unsendable.push_back(block.partition);
-    }
     if (outcome.kind == Kind::refused) {
       outcome.error.code = Errc::rejected;
       outcome.error.message +=
           ": which row it is it does not say, and with exactly-once a batch may not be divided";
-    } else {
+    } else if (flight.whole->may_have_landed) {
       outcome.error.message += ": with exactly-once a batch that was announced may not be divided";
     }
     outcome.error.fix = flight.whole->may_have_landed
                             ? "raise the limit that the message names, and run it again"
                             : "make batches smaller (--batch-rows), and run it again";
+    // What is disowned says nothing about the batch that its partition has open by now.
+    if (!flight.whole->may_have_landed && !flight.disowned) {
+      outcomes.unsendable.push_back(
+          {.partition = block.partition,
+           .rows_less = outcome.kind == Kind::too_large ? flight.insert.rows / 2 : 0,
+           .error = std::move(outcome.error)});
+      outcomes.rows_abandoned += flight.insert.rows;
+      return;
+    }
     outcome.kind = Kind::failed;
   }
   if (outcome.kind != Kind::refused_row && !one_row) {

@@ -57,6 +57,12 @@ class Delivery {
     bool may_have_landed = false;  ///< an attempt of the batch
     Culprit culprit;
   };
+  /// A batch with a token that is refused as it is, and of which nothing can have landed.
+  struct Unsendable {
+    PartitionId partition;
+    uint64_t rows_less = 0;  ///< ClickHouse may take as many at once; 0: fewer do not help
+    Error error;
+  };
   /// What collect() found, in order of happening.
   struct Outcomes {
     std::vector<Landed> landed;
@@ -64,8 +70,7 @@ class Delivery {
     std::vector<Refusal> refusals;
     std::vector<Batch> settled;    ///< every row landed or is a culprit
     std::vector<Batch> abandoned;  ///< given up: some rows have no end
-    /// Of batches with a token that are refused as they are, and of which nothing can have landed.
-    std::vector<PartitionId> unsendable;
+    std::vector<Unsendable> unsendable;
     uint64_t rows_abandoned = 0;
     std::optional<Error> error;  ///< why a batch was given up
     std::optional<Error> stale;  ///< batches were given up because the table's columns changed

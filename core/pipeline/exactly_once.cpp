@@ -407,6 +407,24 @@ bool PipelineRun::withdraw_intent(PartitionId partition) {
   return true;
 }
 
+/// What is too large for one INSERT is read again and cut smaller, as everything after it: each
+/// batch needs its own word in the group before it is sent.
+void PipelineRun::take_back(Delivery::Unsendable batch) {
+  const bool withdrawn = withdraw_intent(batch.partition);
+  if (!withdrawn || batch.rows_less == 0 || !reading_) {
+    reading_ = false;
+    fatal_ = true;
+    return fail(std::move(batch.error));
+  }
+  if (batch.rows_less < batch_rows_max_) {
+    batch_rows_max_ = batch.rows_less;
+    ports_.observer.warning("smaller-batches",
+                            fmt::format("batches hold at most {} rows from now on: {}",
+                                        batch_rows_max_, batch.error.message));
+  }
+  if (!stale_) stale_ = std::move(batch.error);
+}
+
 /// The row is kept among the rejects, then everybody who may send the batch again is told to leave
 /// it out, then the rest is sent.
 void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {

@@ -78,6 +78,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
         ports_(ports),
         stop_(std::move(stop)),
         started_(ports.clock.now()),
+        batch_rows_max_(options.batch.rows_max),
         random_(options.seed ^ 0x9E3779B97F4A7C15u) {
     if (options.before == nullptr) return;
     counts_ = options.before->counts;
@@ -176,6 +177,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Error halted(PartitionId partition, const Intent& intent, std::string_view why) const;
   Resolve decided_on(PartitionId partition) const;
   bool withdraw_intent(PartitionId partition);
+  void take_back(Delivery::Unsendable batch);
   Milliseconds age_of(const Intent& intent) const;
   bool replaying() const;
   Result<void> check_decisions() const;
@@ -214,6 +216,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   PipelinePorts ports_;
   std::stop_token stop_;
   TimePoint started_;
+  uint64_t batch_rows_max_;  ///< less than the options' when ClickHouse did not take as many
   std::optional<TimePoint> reading_since_;
   Plan plan_;
   std::optional<BlockSchema> schema_;

@@ -119,7 +119,7 @@ void PipelineRun::settle(Delivery::Outcomes outcomes) {
   }
   stale_partitions_.merge(outcomes.stale_partitions);
   if (outcomes.stale && !stale_) stale_ = std::move(outcomes.stale);
-  for (const PartitionId partition : outcomes.unsendable) withdraw_intent(partition);
+  for (Delivery::Unsendable& batch : outcomes.unsendable) take_back(std::move(batch));
   if (outcomes.error) {
     reading_ = false;
     fatal_ = true;

@@ -29,6 +29,7 @@ void PipelineRun::encode_for(Table table) {
   CHECK(layout.ok());  // else target() would have refused the table
   decoder_ = make_decoder(*schema_, options_.format, options_.decode, *layout, options_.topic);
   BatchLimits limits = options_.batch;
+  limits.rows_max = batch_rows_max_;
   limits.one_partition = exact();
   batcher_.emplace(*schema_, limits);
   table_look_next_ = ports_.clock.now() + table_look_interval;
@@ -66,7 +67,8 @@ void PipelineRun::adopt_table() {
     if (table->uuid != schema_->table().uuid) return leave_replaced_table();
   }
   const bool changed = !table->same_columns(schema_->table());
-  stale_in_a_row_ = changed ? 0 : stale_in_a_row_ + 1;
+  const bool smaller = batch_rows_max_ < batcher_->rows_max();
+  stale_in_a_row_ = changed || smaller ? 0 : stale_in_a_row_ + 1;
   if (stale_in_a_row_ > stale_tables_max) {
     fatal_ = true;
     return fail(std::move(*stale_));

@@ -168,20 +168,20 @@ def test_an_intent_that_the_group_refuses_is_not_sent(spoiled, spoiled_kafka, fa
 
 
 @pytest.mark.parametrize("unsure", [False, True], ids=["case 20: the first attempt", "case 21: after a lost answer"])
-def test_a_batch_of_too_many_partitions_is_not_divided(
-        kafka, clickhouse, sluice, topic, table, fake, unsure):
-    """case 20 (exactly-once): it stops before a row has landed, and smaller batches are all that is needed; case 21
+def test_a_batch_of_too_many_partitions(kafka, clickhouse, sluice, topic, table, unsure):
+    """case 20 (exactly-once): before a row has landed it is cut smaller, each piece with an intent of its own; case 21
     (exactly-once): what may have landed keeps its rows and its token, so the limit has to give way."""
-    ledger = Ledger(kafka, clickhouse, sluice, topic, table, engine="PARTITION BY n % 450 ORDER BY n")
-    ledger.produce(600)
+    ledger = Ledger(kafka, clickhouse, sluice, topic, table, engine="PARTITION BY n % 60 ORDER BY n")
+    ledger.configure(clickhouse="settings = { max_partitions_per_insert_block = 20 }")
+    ledger.produce(200)
     if unsure:
         ledger.crash("intent-committed")
-    stopped = ledger.sync().expect(78)
-    assert ("raise the limit" if unsure else "--batch-rows") in stopped.stderr, stopped
-    assert ledger.counts() == (0, 0)
-    if unsure:
+        stopped = ledger.sync().expect(78)
+        assert "raise the limit" in stopped.stderr, stopped
+        assert ledger.counts() == (0, 0)
         ledger.configure(clickhouse="settings = { max_partitions_per_insert_block = 1000 }")
-    assert ledger.sync("--batch-rows", "80").code in (0, 3)
+    ended = ledger.sync()
+    assert ended.code == 3 and ("smaller" in ended.stderr) != unsure, ended
     ledger.expect_exactly_once(rejected=1)
 
 

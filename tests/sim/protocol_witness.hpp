@@ -38,6 +38,12 @@ class ProtocolWitness {
       return intent && insert_token(intent->nonce, intent->table_uuid) == token;
     });
     if (!announced) broken(Rule::commit_acknowledged_before_body, "no record announces " + token);
+    ++may_land_[token];
+  }
+
+  /// An INSERT was refused, and nothing of it was written.
+  void refused(const std::string& token) {
+    if (--may_land_[token] == 0) may_land_.erase(token);
   }
 
   /// Empty: every step kept the rules.
@@ -59,7 +65,8 @@ class ProtocolWitness {
     if (!before.record.intent) return;
     const Intent& open = *before.record.intent;
     const bool same = next.record.intent && next.record.intent->nonce == open.nonce;
-    if (!same && next.offset < open.next) {
+    const bool withdrawn = !may_land_.contains(insert_token(open.nonce, open.table_uuid));
+    if (!same && !withdrawn && next.offset < open.next) {
       return broken(Rule::replay_never_skipped,
                     fmt::format("offset {} while [{}, {}) is open", next.offset.value,
                                 before.offset.value, open.next.value));
@@ -81,6 +88,7 @@ class ProtocolWitness {
   }
 
   std::map<PartitionId, Stored> group_;
+  std::map<std::string, int> may_land_;  ///< INSERTs with this token that were not refused
   std::string violation_;
 };
 

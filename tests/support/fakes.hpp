@@ -249,6 +249,7 @@ class FakeSink final : public Sink {
   std::set<uint64_t> poison;    ///< numbers that ClickHouse refuses
   bool names_the_row = false;   ///< whether its message says which row
   bool names_a_wrong_row = false;
+  uint64_t rows_max = 0;         ///< more are refused before anything is written; 0: no limit
   std::set<uint64_t> misfits;    ///< numbers that ClickHouse says the table has no column for
   bool corked = false;           ///< outcomes are held back while set
   bool last_first = false;       ///< outcomes come in the opposite order
@@ -277,7 +278,8 @@ class FakeSink final : public Sink {
     for (const uint64_t number : rows) ++table_[number];
   }
   std::function<void(const std::string& token)> on_submit;
-  std::optional<uint64_t> rows_known;  ///< what provenance columns tell
+  std::function<void(const std::string& token)> on_refused;  ///< nothing of it was written
+  std::optional<uint64_t> rows_known;                        ///< what provenance columns tell
   bool cancelled = false;
 
   bool has_room() const override { return waiting_.size() < room; }
@@ -296,6 +298,9 @@ class FakeSink final : public Sink {
     const Insert& insert = *waiting_.front();
     waiting_.erase(waiting_.begin());
     outcomes.push_back(answer(insert));
+    const InsertOutcome::Kind kind = outcomes.back().kind;
+    if (on_refused && kind != InsertOutcome::Kind::inserted && kind != InsertOutcome::Kind::failed)
+      on_refused(insert.token);
     return outcomes;
   }
   Result<Table> describe() override {
@@ -382,6 +387,11 @@ class FakeSink final : public Sink {
     if (insert.columns.front().type != type) {
       outcome.kind = InsertOutcome::Kind::stale_table;
       outcome.error = {Errc::unavailable, "table-changed", "the table changed", ""};
+      return outcome;
+    }
+    if (rows_max > 0 && insert.rows > rows_max) {
+      outcome.kind = InsertOutcome::Kind::too_large;
+      outcome.error = {Errc::config, "insert-too-large", "too many partitions", ""};
       return outcome;
     }
     if (lies) return outcome;

@@ -249,6 +249,33 @@ TEST_F(ExactlyOnceRun, ABatchWithTooManyRefusedRowsMayBeCutSmaller) {
   EXPECT_EQ(report.counts.rejected, 50u);
 }
 
+TEST_F(ExactlyOnceRun, WhatIsTooLargeForOneInsertIsCutSmallerFromThenOn) {
+  topic.produce(0, range(0, 100));
+  TestRun run(topic, table);
+  set_up(run);
+  run.options.batch.age_max = std::chrono::minutes{10};
+  run.source.read_at_once = 1000;
+  run.sink.rows_max = 7;
+  const PipelineReport report = run.go();
+  EXPECT_TRUE(report.caught_up) << (report.error ? report.error->message : "");
+  EXPECT_EQ(report.counts.read, 100u);
+  EXPECT_EQ(table.size(), 100u);
+  EXPECT_EQ(table.at(99), 1);
+  EXPECT_EQ(run.sink.inserts, 4 + 17) << "100, 50, 25 and 12 are too many, 6 are not";
+}
+
+TEST_F(ExactlyOnceRun, WhatMayHaveLandedIsNeverCutSmaller) {
+  kill_with_batches_under_way({0});
+  TestRun run(topic, table);
+  set_up(run);
+  run.sink.rows_max = 7;
+  const PipelineReport halted = run.go();
+  ASSERT_TRUE(halted.error);
+  EXPECT_THAT(halted.error->message, testing::HasSubstr("may not be divided"));
+  run_with({});
+  expect_each_once();
+}
+
 TEST_F(ExactlyOnceRun, ARowThatIsRefusedLeavesOneBlock) {
   topic.produce(0, range(0, 10));
   TestRun run(topic, table);
