@@ -286,6 +286,8 @@ PipelineOptions Runner::options_of(const Job& job, const PipelineSettings& pipel
   const bool table_tells = pipeline.start.value.kind == StartAt::Kind::table;
   if (!job.read_whole || table_tells) options.start = pipeline.start.value;
   options.start_is_explicit = run.start_is_explicit || job.read_whole;
+  options.expects_fields = pipeline.unknown_fields.origin.kind == Origin::Kind::built_in &&
+                           pipeline.replayed_group.empty();
   options.warns_of_start = run.start_is_explicit && !job.read_whole &&
                            pipeline.replayed_group.empty() && !pipeline.range &&
                            before.partitions.empty();

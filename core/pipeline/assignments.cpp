@@ -88,6 +88,7 @@ Session PipelineRun::take_over(PartitionId partition, const std::optional<Commit
   }
   if (!committed || (start.gap && start.offset < committed->offset)) return session;
   session.committed = committed->offset;
+  awaits_field_ = false;
   group_committed_[partition] = committed->offset;
   const CommitRecord record = CommitRecord::decode(committed->metadata);
   session.inserted_at_ms = record.inserted_at_ms;

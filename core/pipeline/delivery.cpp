@@ -122,10 +122,10 @@ void Delivery::disown(const std::set<PartitionId>& partitions) {
   for (const auto& [batch, flight] : refused_) leave(*flight);
 }
 
-uint64_t Delivery::abandon(uint64_t batch) {
+Batch Delivery::release(uint64_t batch) {
   auto found = refused_.extract(batch);
   CHECK(!found.empty());
-  return part_rows(found.mapped()->sent);
+  return std::move(found.mapped()->batch);
 }
 
 /// What became of an INSERT of a batch that is never divided.
@@ -162,6 +162,7 @@ void Delivery::settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& o
   }
   Refusal refusal;
   refusal.batch = flight.batch.id;
+  refusal.rows = flight.insert.rows;
   refusal.may_have_landed = flight.whole->may_have_landed;
   refusal.culprit = {.partition = block.partition,
                      .epoch = block.epoch,

@@ -54,6 +54,7 @@ class Delivery {
   /// A row that ClickHouse refused of a batch with a token; the batch waits for exclude().
   struct Refusal {
     uint64_t batch = 0;
+    uint64_t rows = 0;             ///< of the batch as it was sent
     bool may_have_landed = false;  ///< an attempt of the batch
     Culprit culprit;
   };
@@ -97,8 +98,8 @@ class Delivery {
   /// Sends a refused batch again without the row of this offset. Gives the batch back when no row
   /// is left.
   [[nodiscard]] std::optional<Batch> exclude(uint64_t batch, Offset offset);
-  /// Gives up a refused batch; returns how many rows it held.
-  uint64_t abandon(uint64_t batch);
+  /// Gives a refused batch back.
+  [[nodiscard]] Batch release(uint64_t batch);
   /// No attempt for a batch with a token begins after `until`, but for those disowned.
   void keep_alive(TimePoint until);
   /// Batches with a token of these partitions are somebody else's to send from now on: no attempt

@@ -273,14 +273,7 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
   if (!session.replay_unsure && (none || some || !landed.ok() || !*landed)) {
     return arm_replay(partition, session, std::move(batch));
   }
-  if (landed.ok() && *landed && **landed >= rows) {
-    counts_.open -= rows;
-    counts_.inserted += rows;
-    counts_.sent_again += rows;
-    session.cursor.settle(batch.id);
-    session.open.reset();
-    return batcher_->recycle(std::move(batch));
-  }
+  if (landed.ok() && *landed && **landed >= rows) return settle_present(session, std::move(batch));
   abandon_rows(rows);
   fatal_ = true;
   if (!landed.ok()) return fail(landed.error());
@@ -288,6 +281,17 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
               *landed ? fmt::format("{} of its {} rows are in the table", **landed, rows)
                       : "that was too long ago for its token, and the table has no columns "
                         "_partition and _offset to look them up by"));
+}
+
+/// All of its rows are in the table already.
+void PipelineRun::settle_present(Session& session, Batch batch) {
+  const uint64_t rows = batch.rows();
+  counts_.open -= rows;
+  counts_.inserted += rows;
+  counts_.sent_again += rows;
+  session.cursor.settle(batch.id);
+  session.open.reset();
+  batcher_->recycle(std::move(batch));
 }
 
 /// The intent is committed once more before its first byte: whoever was thrown out of the group
@@ -435,12 +439,20 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
       session->fenced = true;
       reject_culprit(culprit);
     }
-    return abandon_rows(delivery_->abandon(refusal.batch));
+    return abandon_rows(delivery_->release(refusal.batch).rows());
   }
   CHECK(session->open);
   Intent& intent = *session->open;
+  // What the table refuses by now it may have taken before: such a row is no reject.
+  if (refusal.may_have_landed && options_.exactly_once->provenance) {
+    const OffsetRange range{session->cursor.committable(), intent.next};
+    const auto landed = ports_.sink.rows_of(options_.topic, culprit.partition, range);
+    if (landed.ok() && *landed && **landed >= refusal.rows) {
+      return settle_present(*session, delivery_->release(refusal.batch));
+    }
+  }
   if (intent.excluded.size() >= CommitRecord::excluded_max) {
-    abandon_rows(delivery_->abandon(refusal.batch));
+    abandon_rows(delivery_->release(refusal.batch).rows());
     const bool withdrawn = !refusal.may_have_landed && withdraw_intent(culprit.partition);
     fatal_ = true;
     return fail({Errc::rejected, "too-many-refused",
@@ -452,7 +464,7 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
                            : "correct the table's constraints; or run it once with delivery = "
                              "\"at-least-once\", which may double what of this batch has landed"});
   }
-  if (!reject_culprit(culprit)) return abandon_rows(delivery_->abandon(refusal.batch));
+  if (!reject_culprit(culprit)) return abandon_rows(delivery_->release(refusal.batch).rows());
   intent.excluded.push_back(culprit.offset);
   const Offset offset = session->cursor.committable();
   const CommitRequest request{.partition = culprit.partition,
@@ -462,7 +474,7 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
   const std::map<PartitionId, Intent> intents{{culprit.partition, intent}};
   const auto outcomes = send_commits({&request, 1}, commit_timeout);
   if (!outcomes || outcomes->front().result != CommitResult::ok) {
-    return abandon_rows(delivery_->abandon(refusal.batch) - 1);
+    return abandon_rows(delivery_->release(refusal.batch).rows() - 1);
   }
   std::optional<Batch> empty = delivery_->exclude(refusal.batch, culprit.offset);
   if (!empty) return;

@@ -83,7 +83,10 @@ struct PipelineOptions {
   StartAt start;
   StartsOfTable starts_of_table;   ///< of StartAt::Kind::table
   bool start_is_explicit = false;  ///< --from was given: a table with rows is no reason to stop
-  bool warns_of_start = false;     ///< says so when the group has offsets, and `start` no effect
+  /// A group without offsets stops before the first row is sent when none of its records' fields
+  /// has a column: every row would be of defaults.
+  bool expects_fields = false;
+  bool warns_of_start = false;  ///< says so when the group has offsets, and `start` no effect
   /// Joins the group also when there is nothing to read, which keeps its offsets from expiring.
   bool joins_always = false;
   BatchLimits batch;

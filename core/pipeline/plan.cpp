@@ -242,7 +242,8 @@ Result<Plan> make_plan(const PipelineOptions& options, Source& source, Sink& sin
                                partition.value),
                    "run it again"};
     }
-    PartitionPlan entry{.watermarks = held->second, .end = held->second.end, .committed = {}};
+    PartitionPlan entry{
+        .watermarks = held->second, .end = held->second.end, .committed = {}, .proven = {}};
     if (options.continuous) entry.end = no_end;
     if (const auto limit = until.find(partition); limit != until.end()) {
       entry.end = std::clamp(limit->second, entry.watermarks.first, entry.watermarks.end);

@@ -169,6 +169,11 @@ void PipelineRun::append_row(const Record& record, Session& session) {
   const bool sampled = counts_.read % decode_sample == 0;
   const TimePoint start = sampled ? ports_.clock.now() : TimePoint{};
   const bool good = decoder_->decode(record, block);
+  if (good && awaits_field_) {
+    awaits_field_ = std::none_of(field_columns_.begin(), field_columns_.end(), [&](size_t index) {
+      return block.column(index).rows() != block.rows();
+    });
+  }
   if (good) block.end_row(record.offset);
   if (sampled) times_.decode += since(start) * decode_sample;
   if (!good) return bad_record(record, session);

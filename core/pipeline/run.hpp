@@ -79,6 +79,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
         stop_(std::move(stop)),
         started_(ports.clock.now()),
         batch_rows_max_(options.batch.rows_max),
+        awaits_field_(options.expects_fields),
         random_(options.seed ^ 0x9E3779B97F4A7C15u) {
     if (options.before == nullptr) return;
     counts_ = options.before->counts;
@@ -153,6 +154,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
 
   // sending.cpp: batches, and what became of them
   void enqueue(std::vector<Batch> batches);
+  bool refuse_defaults(const std::vector<Batch>& batches);
   uint64_t backlog(PartitionId partition, const Session& session) const;
   std::set<PartitionId> partitions_to_fill() const;
   void cut_due();
@@ -187,6 +189,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   bool replay_is_whole(PartitionId partition, const Session& session);
   void send_replay(PartitionId partition, Session& session);
   bool too_old(const Intent& intent) const;
+  void settle_present(Session& session, Batch batch);
   void arm_replay(PartitionId partition, Session& session, Batch batch);
   void arm_ready();
   void send_armed();
@@ -217,6 +220,8 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   std::stop_token stop_;
   TimePoint started_;
   uint64_t batch_rows_max_;  ///< less than the options' when ClickHouse did not take as many
+  bool awaits_field_;        ///< no record had a field yet that a column takes: see expects_fields
+  std::vector<size_t> field_columns_;  ///< while awaits_field_
   std::optional<TimePoint> reading_since_;
   Plan plan_;
   std::optional<BlockSchema> schema_;

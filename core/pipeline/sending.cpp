@@ -10,7 +10,27 @@
 
 namespace sluice {
 
+/// Of the first batches of a group: whether no field of their records has a column.
+bool PipelineRun::refuse_defaults(const std::vector<Batch>& batches) {
+  tell_unknown_fields();
+  if (field_columns_.empty() || fields_told_.empty()) return false;
+  uint64_t rows = 0;
+  for (const Batch& batch : batches) rows += batch.rows();
+  abandon_rows(rows);
+  fatal_ = true;
+  const std::string table = schema_->table().full_name();
+  fail({Errc::config, "no-column-for-any-field",
+        fmt::format("no field of the first records of {} has a column in {}, so that every row "
+                    "would be of defaults; fields: {}",
+                    options_.topic, table, fmt::join(fields_told_, ", ")),
+        fmt::format("give {} columns of these names, or name the field of each column with map; "
+                    "where such rows are wanted, write out unknown_fields = \"ignore\"",
+                    table)});
+  return true;
+}
+
 void PipelineRun::enqueue(std::vector<Batch> batches) {
+  if (awaits_field_ && !batches.empty() && refuse_defaults(batches)) return;
   for (Batch& batch : batches) {
     for (PartitionBlock& block : batch.blocks) {
       Session* session = owned(block.partition, block.epoch);

@@ -27,6 +27,12 @@ void PipelineRun::encode_for(Table table) {
   schema_.emplace(std::move(table));
   const Result<ColumnLayout> layout = lay_out(schema_->table(), options_.columns, options_.format);
   CHECK(layout.ok());  // else target() would have refused the table
+  field_columns_.clear();
+  // Rows that go as text have no columns to look at.
+  awaits_field_ = awaits_field_ && schema_->format() == InsertFormat::native;
+  for (size_t index = 0; awaits_field_ && index < layout->columns.size(); ++index) {
+    if (layout->columns[index].kind == ColumnSource::Kind::field) field_columns_.push_back(index);
+  }
   decoder_ = make_decoder(*schema_, options_.format, options_.decode, *layout, options_.topic);
   BatchLimits limits = options_.batch;
   limits.rows_max = batch_rows_max_;

@@ -276,6 +276,22 @@ TEST_F(ExactlyOnceRun, WhatMayHaveLandedIsNeverCutSmaller) {
   expect_each_once();
 }
 
+TEST_F(ExactlyOnceRun, ARowThatTheTableTookBeforeItRefusesItIsNoReject) {
+  kill_with_batches_under_way({0});
+  TestRun run(topic, table);
+  set_up(run);
+  run.options.on_error = OnError::reject;
+  run.sink.names_the_row = true;
+  run.sink.poison = {4};
+  run.sink.rows_known = 10;
+  const PipelineReport report = run.go();
+  EXPECT_TRUE(report.caught_up);
+  EXPECT_EQ(report.counts.inserted, 20u);
+  EXPECT_EQ(report.counts.rejected, 0u);
+  EXPECT_TRUE(run.rejects.durable.empty());
+  expect_each_once();
+}
+
 TEST_F(ExactlyOnceRun, ARowThatIsRefusedLeavesOneBlock) {
   topic.produce(0, range(0, 10));
   TestRun run(topic, table);

@@ -99,6 +99,27 @@ TEST_F(Sync, AGroupWithoutOffsetsBesideAFullTableStopsAndAsks) {
   EXPECT_TRUE(topic.group.empty());
 }
 
+TEST_F(Sync, RecordsWithoutAFieldThatTheTableKnowsAreNotRowsOfDefaults) {
+  topic.append(0, R"({"m":1,"o":2})");
+  const auto run_once = [&] {
+    TestRun run(topic, table);
+    run.options.expects_fields = true;
+    return run.go();
+  };
+  const PipelineReport refused = run_once();
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->slug, "no-column-for-any-field");
+  EXPECT_THAT(refused.error->message, testing::HasSubstr("fields: m, o"));
+  EXPECT_EQ(refused.counts.read, 0u);
+  EXPECT_TRUE(table.empty());
+  topic.produce(0, {7});
+  EXPECT_TRUE(run_once().caught_up);
+  topic.append(0, R"({"m":1})");
+  const PipelineReport later = run_once();
+  EXPECT_TRUE(later.caught_up) << "a group that is under way has shown that it fits";
+  EXPECT_EQ(later.counts.inserted, 1u);
+}
+
 TEST_F(Sync, SayingWhereToStartAnswersThatQuestion) {
   topic.produce(0, range(0, 5));
   TestRun run(topic, table);
