@@ -2,7 +2,6 @@
 #include "cli/cmd_backfill.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
@@ -11,6 +10,7 @@
 
 #include "cli/backfill_plan.hpp"
 #include "cli/cmd_run.hpp"
+#include "cli/confirm.hpp"
 #include "cli/connections.hpp"
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
@@ -127,7 +127,7 @@ class Backfill {
                    "see the plan with -n; to load what is left: --allow-partial"};
     }
     TRY(look_for_duplicates());
-    TRY(confirm());
+    TRY(ask());
     if (begins_anew_) TRY(groups.remove(plan_.group, look_timeout));
     const bool replaces = asked_.duplicates == Duplicates::replace && plan_.records() > 0;
     if (replaces) TRY(replace(groups));
@@ -259,19 +259,15 @@ class Backfill {
         "run it again: the two share it"};
   }
 
-  Result<void> confirm() {
-    if (settings_.output.yes || plan_.records() == 0) return {};
-    const bool terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
-    if (!terminal || settings_.output.no_input) {
-      return usage(fmt::format("this would load {} into {}, and there is nobody to ask",
-                               counted(plan_.records(), "record"), pipeline_.table.value),
-                   "look at the plan with -n, then add -y");
-    }
-    std::cerr << plan_text(plan_, pipeline_, asked_) << "load it? [y/N] " << std::flush;
-    std::string answer;
-    std::getline(std::cin, answer);
-    if (lower(trim(answer)) == "y" || lower(trim(answer)) == "yes") return {};
-    return usage("nothing was loaded", "");
+  Result<void> ask() {
+    if (plan_.records() == 0) return {};
+    return confirm(settings_.output,
+                   {.would = fmt::format("this would load {} into {}",
+                                         counted(plan_.records(), "record"), pipeline_.table.value),
+                    .fix = "look at the plan with -n, then add -y",
+                    .shown = plan_text(plan_, pipeline_, asked_),
+                    .asked = "load it?",
+                    .refused = "nothing was loaded"});
   }
 
   int go(std::map<PartitionId, OffsetRange> fixed) {

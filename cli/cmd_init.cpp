@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/confirm.hpp"
 #include "cli/connections.hpp"
 #include "cli/effective.hpp"
 #include "cli/exit_code.hpp"
@@ -114,23 +115,16 @@ std::string starter(const Settings& settings, const PipelineSettings& pipeline,
   return out + commented(statement + ";");
 }
 
-/// Asks the person at the terminal, once, who has seen the statement by then.
-Result<void> confirm(const Settings& settings, const PipelineSettings& pipeline,
-                     const std::string& statement) {
-  if (settings.output.yes) return {};
-  const std::string table = pipeline.table.value;
-  if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1 || settings.output.no_input) {
-    return Error{Errc::usage, "usage",
-                 fmt::format("this would create {}, and there is nobody to ask", table),
-                 "add -y to create it"};
-  }
+/// The statement is shown where it is not on the terminal already.
+Result<void> ask(const Settings& settings, const PipelineSettings& pipeline,
+                 const std::string& statement) {
+  const std::string& table = pipeline.table.value;
   const bool shown = ::isatty(STDOUT_FILENO) == 1 && !is_json(settings.output.format);
-  if (!shown) std::cerr << escape_control_lines(statement) << "\n";
-  std::cerr << fmt::format("create {}? [y/N] ", escape_control(table)) << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (lower(trim(answer)) == "y" || lower(trim(answer)) == "yes") return {};
-  return Error{Errc::usage, "usage", "nothing was created", ""};
+  return confirm(settings.output, {.would = "this would create " + table,
+                                   .fix = "add -y to create it",
+                                   .shown = shown ? "" : statement + "\n",
+                                   .asked = fmt::format("create {}?", table),
+                                   .refused = "nothing was created"});
 }
 
 Result<void> init(const Settings& settings, const Environment& environment, Output& out) {
@@ -156,7 +150,7 @@ Result<void> init(const Settings& settings, const Environment& environment, Outp
   const bool json = is_json(settings.output.format);
   if (!json) out.write(settings.init.ddl_only ? ddl : toml);
   if (settings.init.create) {
-    TRY(confirm(settings, pipeline, statement));
+    TRY(ask(settings, pipeline, statement));
     TRY(clickhouse::create_table(connections.servers.at("").front(), pipeline.database(),
                                  pipeline.table_name(), statement, clock));
     tell(fmt::format("created {}", pipeline.table.value));

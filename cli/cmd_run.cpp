@@ -11,6 +11,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/failure.hpp"
 #include "cli/full_load.hpp"
+#include "cli/group_reset.hpp"
 #include "cli/monitor.hpp"
 #include "cli/reload.hpp"
 #include "cli/report.hpp"
@@ -154,6 +155,10 @@ int run_command(const Invocation& invocation, const Environment& environment, Pr
     return error ? fail(*error, output, environment) : fail(problems, output, environment);
   }
   if (configuration->settings.run.dry_run) return show_full_plans(*configuration);
+  if (configuration->settings.run.reset_to) {
+    const auto moved = reset_groups(*configuration, SystemClock());
+    if (!moved) return fail(moved.error(), configuration->settings.output, environment);
+  }
   return run_configuration(invocation, environment, std::move(configuration));
 }
 

@@ -146,6 +146,7 @@ struct RunSettings {
   std::optional<uint64_t> bytes_max;
   std::optional<WallTime> until;
   bool start_is_explicit = false;
+  std::optional<StartAt> reset_to;  ///< where the groups are moved before anything is read
   bool rejects_ok = false;
   bool fail_fast = false;
   std::vector<Decision> decisions;

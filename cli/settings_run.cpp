@@ -301,6 +301,19 @@ void read_run(const Invocation& invocation, WallTime now, RunSettings& out, Prob
   out.allow_shrink = flags.has("allow-shrink");
   out.allow_views = flags.has("allow-views");
   out.stats = flags.has("stats");
+  if (const auto reset = flags.last("reset-to")) {
+    out.reset_to = parse_start(reset->value, now);
+    if (!out.reset_to) {
+      problems.add(reset->origin, fmt::format("'{}' is no start", escape_control(reset->value, 64)),
+                   "earliest, end, table, or a time: " + std::string(time_example));
+    } else if (out.reset_to->kind == StartAt::Kind::time) {
+      echo_time("--reset-to", reset->value, out.reset_to->time, out);
+    }
+    for (const char* other : {"from", "full", "dry-run"}) {
+      if (!flags.has(other)) continue;
+      problems.add(reset->origin, fmt::format("excludes --{}", other), "leave one of them out");
+    }
+  }
   if (const auto from = flags.last("from"); from && invocation.command != "backfill") {
     out.start_is_explicit = true;
     const auto start = parse_start(from->value, now);

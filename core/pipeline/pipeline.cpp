@@ -71,7 +71,7 @@ void PipelineRun::warn_of_start() {
       fmt::format("--from is not used, it is for groups without offsets: group {} has committed "
                   "offsets on {} of {} partitions and goes on from them, any other begins at its "
                   "first record; to start elsewhere give another --group, or move this one with "
-                  "kafka-consumer-groups --reset-offsets while nobody runs it",
+                  "--reset-to while nobody runs it",
                   options_.group, stands, plan_.partitions.size()));
 }
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from events import sync_arguments
+from ledger import Ledger
 
 
 @pytest.fixture
@@ -77,3 +78,59 @@ def test_new_partitions_are_read_from_their_beginning(kafka, clickhouse, sluice,
     kafka.produce(topic, [{"value": '{"n":99}', "partition": 1}])
     sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
     assert numbers() == [99]
+
+
+# --- a group that somebody moves -----------------------------------------------------------------
+
+
+def test_a_group_is_moved_only_when_somebody_agrees(kafka, clickhouse, sluice, topic, table, numbers):
+    def sync(*flags):
+        return sluice(*sync_arguments(kafka, clickhouse, topic, table, *flags))
+
+    sync().expect(0)
+    unasked = sync("--reset-to", "earliest").expect(2)
+    assert "nobody to ask" in unasked.stderr and len(numbers()) == 10
+    moved = sync("--reset-to", "earliest", "-y").expect(0)
+    assert f"group sluice-{topic} moves to earliest in 1 partition; back over 10 offsets" in moved.stderr
+    assert numbers() == sorted([*range(10), *range(10)])
+    sync("--reset-to", "end").expect(0)  # stands there: nothing to ask
+    time.sleep(0.05)
+    moment = int(time.time() * 1000)
+    kafka.produce(topic, [f'{{"n":{n}}}' for n in range(100, 103)])
+    passed = sync("--reset-to", "end", "-y").expect(0)
+    assert "on over 3 offsets, which are never loaded" in passed.stderr and max(numbers()) == 9
+    sync("--reset-to", moment, "-y").expect(0)
+    assert numbers()[-3:] == [100, 101, 102] and len(numbers()) == 23
+
+
+def test_a_group_that_does_not_exist_yet_may_be_moved(kafka, clickhouse, sluice, topic, table, numbers):
+    sluice(*sync_arguments(kafka, clickhouse, topic, table, "--reset-to", "end", "-y")).expect(0)
+    kafka.produce(topic, ['{"n":10}'])
+    sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
+    assert numbers() == [10]
+
+
+def test_a_group_in_use_is_not_moved(kafka, clickhouse, sluice, topic, table, numbers):
+    tail = sluice.start("tail", *sync_arguments(kafka, clickhouse, topic, table)[1:])
+    tail.wait_until(lambda: len(numbers()) == 10, 30, "the rows")
+    refused = sluice(*sync_arguments(kafka, clickhouse, topic, table, "--reset-to", "earliest", "-y")).expect(75)
+    assert "group-not-moved" in refused.stderr and "1 member of it is running" in refused.stderr
+    tail.stop().expect(0)
+    assert len(numbers()) == 10
+
+
+def test_a_group_with_a_batch_under_way_is_not_moved(kafka, clickhouse, sluice, topic, table):
+    ledger = Ledger(kafka, clickhouse, sluice, topic, table)
+    ledger.produce(100)
+    ledger.crash("landed")
+    time.sleep(2.5)  # until the group has given up the member that was killed
+    refused = ledger.sync("--reset-to", "end", "-y").expect(78)
+    assert "may or may not have landed" in refused.stderr and "sluice sync ledger" in refused.stderr
+    ledger.sync().expect(3)
+    ledger.sync("--reset-to", "end", "-y").expect(0)
+    ledger.expect_exactly_once(rejected=1)
+
+
+def test_moving_excludes_saying_where_a_new_group_starts(sluice):
+    refused = sluice("sync", "-t", "a", "--table", "b.c", "--reset-to", "sunday", "--from", "end").expect(2)
+    assert "'sunday' is no start" in refused.stderr and "excludes --from" in refused.stderr

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cli/reload.hpp"
+#include "core/base/clock.hpp"
+#include "core/base/result.hpp"
+
+namespace sluice::cli {
+
+/// `--reset-to`: moves the groups of all pipelines of the run, once somebody has agreed, and says so
+/// on stderr. Nothing moves when one of them cannot: a group that is in use, a batch or a snapshot
+/// that is under way, a pipeline of a load of everything or of many topics.
+[[nodiscard]] Result<void> reset_groups(const Configuration& configuration, const Clock& clock);
+
+}  // namespace sluice::cli
