@@ -73,9 +73,9 @@ std::string how_it_ended(const RunReport& run) {
   }
   if (failed) return "not caught up: see the error; what was inserted is committed";
   if (run.exit_code == exit_code::limit) {
-    return "stopped by a limit before the end; the same command goes on from here";
+    return "stopped by a limit before the end; run it again for the rest";
   }
-  return "interrupted; what was inserted is committed, the same command goes on from here";
+  return "interrupted; what was inserted is committed, run it again for the rest";
 }
 
 /// One sentence about how the run ended.

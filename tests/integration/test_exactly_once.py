@@ -2,6 +2,7 @@
 """`delivery = "exactly-once"` against the real broker and the real engine: every record is in the
 table exactly once, whatever dies at whatever moment. More of it: test_exactly_once_cases.py."""
 
+import os
 import random
 import time
 
@@ -77,6 +78,31 @@ def test_two_workers_are_killed_under_load_and_take_over_from_each_other(ledger)
         worker.wait_for_stderr("run started", 30)
         assert worker.stop().code in (0, 3)
     ledger.sync().expect(0)
+    ledger.expect_exactly_once(rejected=1)
+
+
+def test_five_members_join_and_leave_every_second(ledger):
+    """case 10 (exactly-once): a rebalance storm. SLUICE_TEST_STORM_SECONDS: tests/nightly has 60."""
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    moments = random.Random(seed)
+    flags = ("tail", "ledger", "--batch-rows", "500", "--batch-age", "100ms", "--drain-timeout", "2s")
+    members = [None] * 5
+    end = time.monotonic() + float(os.environ.get("SLUICE_TEST_STORM_SECONDS") or 10)
+    while time.monotonic() < end:
+        ledger.produce(500)
+        one = moments.randrange(5)
+        if members[one] is None:
+            members[one] = ledger.sluice.start(*flags)
+        else:
+            members[one].kill() if moments.random() < 0.3 else members[one].terminate()
+            assert members[one].wait(30).code in (0, 3, -9, -15)  # -15: hardly begun
+            members[one] = None
+        time.sleep(moments.uniform(0.3, 1))
+    for member in filter(None, members):
+        member.terminate()
+        assert member.wait(30).code in (0, 3, -15)
+    assert ledger.sync().code in (0, 3)
     ledger.expect_exactly_once(rejected=1)
 
 
