@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "cli/connections.hpp"
 #include "cli/console.hpp"
@@ -73,15 +75,29 @@ void tell_settings(const Settings& settings, const Connections& connections, Con
   for (const std::string& text : connections.warnings) console.warning("", "secret-file", text);
 }
 
-SignalActions actions_of(Console& console, RunControl& control, bool continuous, bool log_to_file) {
+/// What -o json owes its reader even when nobody waits for the end.
+void write_end_at_once(Console& console, OutputFormat format, int code) {
+  if (!is_json(format)) return;
+  const Error error{Errc::cancelled, "stopped-at-once",
+                    "a second signal ended the run at once: what was not committed is read again",
+                    "run it again"};
+  console.output().write(exit_error_json(error, code, "").dump() + "\n");
+}
+
+/// `result_written` says that the result is, or is being, written.
+SignalActions actions_of(Console& console, RunControl& control, const OutputSettings& output,
+                         std::atomic<bool>& result_written, bool continuous) {
   SignalActions actions;
   actions.stop = [&console, &control](int) {
     console.stopping();
     control.stop();
   };
-  actions.before_exit = [&console] { console.restore(); };
+  actions.before_exit = [&console, &result_written, format = output.format](int code) {
+    console.restore();
+    if (!result_written.exchange(true)) write_end_at_once(console, format, code);
+  };
   actions.show_status = [&control] { control.tell(&Monitor::show_status); };
-  if (!continuous && !log_to_file) return actions;
+  if (!continuous && output.log_file.empty()) return actions;
   actions.hang_up = [&console, &control, continuous] {
     control.tell(&Monitor::reloading);
     console.reopen_log();
@@ -114,6 +130,11 @@ void reload_when_asked(const Invocation& invocation, const Environment& environm
       return control.change(std::move(next));
     }
   }
+}
+
+/// The thread of the signals is about to end the process.
+[[noreturn]] void wait_for_exit() {
+  while (true) std::this_thread::sleep_for(std::chrono::hours{1});
 }
 
 int finish(const Settings& settings, const Environment& environment, Console& console,
@@ -180,7 +201,8 @@ int run_configuration(const Invocation& invocation, const Environment& environme
   if (const auto opened = console.open(); !opened) {
     return fail(opened.error(), output, environment);
   }
-  const StopSignal signal(actions_of(console, control, continuous, !output.log_file.empty()));
+  std::atomic<bool> result_written = false;
+  const StopSignal signal(actions_of(console, control, output, result_written, continuous));
   const std::string run_id = make_run_id(now);
   RunReport run;
   for (bool first = true;; first = false) {
@@ -189,6 +211,7 @@ int run_configuration(const Invocation& invocation, const Environment& environme
     const auto started = monitor.start();
     if (!started && first) {
       control.end_turn();
+      if (result_written.exchange(true)) wait_for_exit();
       return fail(started.error(), output, environment);
     }
     if (!started) console.error(started.error(), "", "");
@@ -213,6 +236,7 @@ int run_configuration(const Invocation& invocation, const Environment& environme
   }
   run.command = invocation.command;
   run.duration = std::chrono::duration_cast<Milliseconds>(run.finished_at - run.started_at);
+  if (result_written.exchange(true)) wait_for_exit();
   return finish(configuration->settings, environment, console, run);
 }
 

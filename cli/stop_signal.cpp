@@ -61,8 +61,9 @@ void StopSignal::take(int signal) {
   if (signal == SIGUSR1) return actions_.show_status();
   int none = 0;
   if (signal_.compare_exchange_strong(none, signal)) return actions_.stop(signal);
-  actions_.before_exit();
-  ::_exit(exit_code_of(Errc::cancelled, signal));
+  const int code = exit_code_of(Errc::cancelled, signal);
+  actions_.before_exit(code);
+  ::_exit(code);
 }
 
 }  // namespace sluice::cli

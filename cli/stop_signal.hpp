@@ -14,7 +14,7 @@ namespace sluice::cli {
 /// What the signals of a run do. Called on the signal thread, outside signal context.
 struct SignalActions {
   std::function<void(int)> stop;      ///< first SIGINT, SIGTERM or SIGHUP: finish and end
-  std::function<void()> before_exit;  ///< second one: last thing before _exit()
+  std::function<void(int code)> before_exit;  ///< second one: last thing before _exit(code)
   std::function<void()> hang_up;      ///< SIGHUP; empty: as SIGTERM
   std::function<void()> show_status;  ///< SIGUSR1; empty: left as it was
 };
