@@ -88,10 +88,12 @@ Session PipelineRun::take_over(PartitionId partition, const std::optional<Commit
   }
   if (!committed || (start.gap && start.offset < committed->offset)) return session;
   session.committed = committed->offset;
-  awaits_field_ = false;
   group_committed_[partition] = committed->offset;
   const CommitRecord record = CommitRecord::decode(committed->metadata);
   session.inserted_at_ms = record.inserted_at_ms;
+  // Our commit of a first start says nothing about what fits.
+  const bool has_inserted = record.inserted_at_ms >= 0 || record.intent;
+  if (record.kind != CommitRecord::Kind::ours || has_inserted) awaits_field_ = false;
   if (session.fixed) session.witness = record.witness;
   session.sequence = record.sequence;
   if (exact()) return session;  // take_intent() looks at the record
@@ -136,10 +138,13 @@ void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
     enqueue(batcher_->cut_all(CutTrigger::rebalance, &going));
     const TimePoint deadline =
         ports_.clock.now() + std::min(revoke_drain_max, options_.drain_timeout);
-    while (!settled() && ports_.clock.now() < deadline && !fatal_ && !stale_) {
-      send_ready();
+    while (!settled() && ports_.clock.now() < deadline && !fatal_) {
+      // What was refused as it is must not be sent as it is, but what is under way has an end.
+      if (stale_ && delivery_->empty()) break;
+      if (!stale_) send_ready();
       settle(delivery_->collect(Milliseconds{10}));
     }
+    if (exact() && smaller_batches_due() && !commits_unknown_) withdraw_armed(&going);
   }
   // What is cut but not sent would be read again by the next owner: drop it here.
   const auto drop = [&](Batch& batch) {

@@ -192,6 +192,12 @@ void PipelineRun::digest(const Record& record, Session& session) {
 /// A record that ClickHouse refused when the batch was first sent. It is among the rejects; there
 /// it is written again, since nobody knows whether the first time was durable.
 bool PipelineRun::was_excluded(const Record& record, Session& session) {
+  const std::vector<Offset>& refused = session.refused;
+  if (!session.replay &&
+      std::find(refused.begin(), refused.end(), record.offset) != refused.end()) {
+    pass_again(record, session);
+    return true;
+  }
   if (!session.replay) return false;
   const std::vector<Offset>& excluded = session.replay->excluded;
   if (std::find(excluded.begin(), excluded.end(), record.offset) == excluded.end()) return false;
@@ -252,6 +258,7 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
   const OffsetRange range{session.cursor.committable(), session.replay->next};
   const uint64_t rows = batches.front().rows();
   enqueue(std::move(batches));
+  if (fatal_) return;
   Batch batch = std::move(ready_.back());
   ready_.pop_back();
   session.open = std::exchange(session.replay, std::nullopt);
@@ -261,7 +268,7 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
   if (!session.replay_unsure && !look) return arm_replay(partition, session, std::move(batch));
   Result<std::optional<uint64_t>> landed = std::optional<uint64_t>();
   if (options_.exactly_once->provenance) {
-    landed = ports_.sink.rows_of(options_.topic, partition, range);
+    landed = rows_present(partition, range, session.open->excluded);
   }
   const bool none = landed.ok() && *landed && **landed == 0;
   const bool some = landed.ok() && *landed && **landed < rows;
@@ -281,6 +288,33 @@ void PipelineRun::send_replay(PartitionId partition, Session& session) {
               *landed ? fmt::format("{} of its {} rows are in the table", **landed, rows)
                       : "that was too long ago for its token, and the table has no columns "
                         "_partition and _offset to look them up by"));
+}
+
+/// Rows of these offsets that the table holds, but for the excluded; nothing where it cannot tell.
+Result<std::optional<uint64_t>> PipelineRun::rows_present(PartitionId partition, OffsetRange range,
+                                                          std::vector<Offset> excluded) {
+  std::sort(excluded.begin(), excluded.end());
+  excluded.push_back(range.next);
+  uint64_t sum = 0;
+  Offset from = range.first;
+  for (const Offset to : excluded) {
+    if (to < from || to > range.next) continue;
+    if (from < to) {
+      const auto rows = TRY(ports_.sink.rows_of(options_.topic, partition, {from, to}));
+      if (!rows) return std::optional<uint64_t>();
+      sum += *rows;
+    }
+    from = to.next();
+  }
+  return std::optional(sum);
+}
+
+/// What the table refuses by now it may have taken before: such a row is no reject.
+bool PipelineRun::is_present(Session& session, const Delivery::Refusal& refusal) {
+  if (!refusal.may_have_landed || !options_.exactly_once->provenance || !session.open) return false;
+  const OffsetRange range{session.cursor.committable(), session.open->next};
+  const auto landed = rows_present(refusal.culprit.partition, range, session.open->excluded);
+  return landed.ok() && *landed && **landed >= refusal.rows;
 }
 
 /// All of its rows are in the table already.
@@ -334,6 +368,10 @@ void PipelineRun::arm_ready() {
         .table_uuid = schema_->table().uuid,
         .at_ms = ports_.clock.wall().time_since_epoch().count(),
         .excluded = {}};
+    for (const Offset refused : session->refused) {
+      const bool within = block.offsets.first <= refused && refused < block.offsets.next;
+      if (within) intent.excluded.push_back(refused);
+    }
     const Offset offset = session->cursor.committable();
     CHECK(offset == block.offsets.first);
     requests.push_back({.partition = block.partition,
@@ -411,14 +449,37 @@ bool PipelineRun::withdraw_intent(PartitionId partition) {
   return true;
 }
 
+/// Nothing of these batches was sent: they need not become the batches that their intents name.
+void PipelineRun::withdraw_armed(const std::set<PartitionId>* only) {
+  for (const Batch& batch : armed_) {
+    const PartitionId partition = batch.blocks.front().partition;
+    if (only == nullptr || only->contains(partition)) withdraw_intent(partition);
+  }
+}
+
 /// What is too large for one INSERT is read again and cut smaller, as everything after it: each
 /// batch needs its own word in the group before it is sent.
 void PipelineRun::take_back(Delivery::Unsendable batch) {
+  const auto found = sessions_.find(batch.partition);
+  if (found == sessions_.end() || !found->second.open) return;
+  Session& session = found->second;
+  const std::vector<Offset> refused = session.open->excluded;
   const bool withdrawn = withdraw_intent(batch.partition);
+  const bool counts_records = options_.rows_max || options_.bytes_max;
+  const bool stopping = interrupted_ || (limit_reached_ && !counts_records);
+  if (withdrawn && stopping && batch.rows_less > 0) {
+    session.fenced = true;  // the next run cuts it smaller
+    return;
+  }
   if (!withdrawn || batch.rows_less == 0 || !reading_) {
     reading_ = false;
     fatal_ = true;
     return fail(std::move(batch.error));
+  }
+  for (const Offset offset : refused) {
+    const bool known =
+        std::find(session.refused.begin(), session.refused.end(), offset) != session.refused.end();
+    if (!known) session.refused.push_back(offset);
   }
   if (batch.rows_less < batch_rows_max_) {
     batch_rows_max_ = batch.rows_less;
@@ -434,6 +495,9 @@ void PipelineRun::take_back(Delivery::Unsendable batch) {
 void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
   const Delivery::Culprit& culprit = refusal.culprit;
   Session* session = owned(culprit.partition, culprit.epoch);
+  if (session != nullptr && is_present(*session, refusal)) {
+    return settle_present(*session, delivery_->release(refusal.batch));
+  }
   if (session == nullptr || options_.on_error == OnError::stop) {
     if (session != nullptr) {
       session->fenced = true;
@@ -443,14 +507,6 @@ void PipelineRun::take_refusal(const Delivery::Refusal& refusal) {
   }
   CHECK(session->open);
   Intent& intent = *session->open;
-  // What the table refuses by now it may have taken before: such a row is no reject.
-  if (refusal.may_have_landed && options_.exactly_once->provenance) {
-    const OffsetRange range{session->cursor.committable(), intent.next};
-    const auto landed = ports_.sink.rows_of(options_.topic, culprit.partition, range);
-    if (landed.ok() && *landed && **landed >= refusal.rows) {
-      return settle_present(*session, delivery_->release(refusal.batch));
-    }
-  }
   if (intent.excluded.size() >= CommitRecord::excluded_max) {
     abandon_rows(delivery_->release(refusal.batch).rows());
     const bool withdrawn = !refusal.may_have_landed && withdraw_intent(culprit.partition);

@@ -123,17 +123,21 @@ void PipelineRun::record(const Record& record) {
     return;
   }
   session.at_end = false;
+  const bool judged = record.offset < session.judged_to;
   ++counts_.read;
-  counts_.bytes += record.key.size() + record.value.size();
+  if (!judged) counts_.bytes += record.key.size() + record.value.size();
   timestamp_last_ms_ = std::max(timestamp_last_ms_, record.timestamp_ms);
   if (exact()) digest(record, session);
   // Of an overwriting run tombstones are rows, too.
   const bool skipped = record.tombstone()
                            ? !options_.columns.overwrite
                            : record.value.empty() && options_.format != RecordFormat::raw;
+  const bool untimely = options_.timestamps && !within(*options_.timestamps, record.timestamp_ms);
   if (exact() && was_excluded(record, session)) {
     // settled
-  } else if (options_.timestamps && !within(*options_.timestamps, record.timestamp_ms)) {
+  } else if (judged && (untimely || skipped)) {
+    pass_again(record, session);
+  } else if (untimely) {
     count_skip(SkipReason::filter);
     session.cursor.pass_to(record.offset.next());
   } else if (skipped) {
@@ -213,6 +217,12 @@ void PipelineRun::tell_unknown_fields() {
   }
   if (text.empty()) return;
   ports_.observer.ignored_fields(text);
+}
+
+/// What was told and counted before the partition was rewound.
+void PipelineRun::pass_again(const Record& record, Session& session) {
+  --counts_.read;
+  session.cursor.pass_to(record.offset.next());
 }
 
 void PipelineRun::count_skip(SkipReason reason) {

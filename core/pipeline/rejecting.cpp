@@ -42,6 +42,9 @@ class KeepOne final : public RecordListener {
 }  // namespace
 
 void PipelineRun::bad_record(const Record& record, Session& session) {
+  if (record.offset < session.judged_to && options_.on_error == OnError::reject) {
+    return pass_again(record, session);
+  }
   DecodeError why;
   if (record.value.size() > options_.record_bytes_max) {
     why = {.reason = RejectReason::too_large,

@@ -35,6 +35,8 @@ struct Session {
   int64_t inserted_at_ms = -1;       ///< of the last acknowledged INSERT, also an earlier owner's
   std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
   std::deque<OffsetRange> settled;  ///< ahead, in order: landed before it had to be read again
+  /// Before it, bad records and skips were told and counted, and are read again for other batches.
+  Offset judged_to{0};
   // Exactly-once:
   uint64_t sequence = 0;  ///< of the last commit
   /// Nothing more of it is read, sent or committed: it is no longer ours, or the run stops at it.
@@ -46,6 +48,7 @@ struct Session {
   std::optional<Intent> replay;   ///< of a batch that must be collected and sent again first
   bool replay_unsure = false;     ///< the table may have forgotten its token: look what landed
   bool replay_partial = false;    ///< records of it were deleted since
+  std::vector<Offset> refused;    ///< rejected out of batches that were taken back
   Offset digest_from{-1};         ///< what follows is over the records from here to position()
   uint64_t records = 0;
   uint32_t crc = 0;
@@ -144,6 +147,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   void append_row(const Record& record, Session& session);
   void tell_unknown_fields();
   void count_skip(SkipReason reason);
+  void pass_again(const Record& record, Session& session);
 
   // rejecting.cpp: records that are no rows
   void bad_record(const Record& record, Session& session);
@@ -179,7 +183,12 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Error halted(PartitionId partition, const Intent& intent, std::string_view why) const;
   Resolve decided_on(PartitionId partition) const;
   bool withdraw_intent(PartitionId partition);
+  void withdraw_armed(const std::set<PartitionId>* only = nullptr);
+  bool smaller_batches_due() const { return batch_rows_max_ < batcher_->rows_max(); }
   void take_back(Delivery::Unsendable batch);
+  Result<std::optional<uint64_t>> rows_present(PartitionId partition, OffsetRange range,
+                                               std::vector<Offset> excluded);
+  bool is_present(Session& session, const Delivery::Refusal& refusal);
   Milliseconds age_of(const Intent& intent) const;
   bool replaying() const;
   Result<void> check_decisions() const;

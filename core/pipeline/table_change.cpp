@@ -2,6 +2,8 @@
 // The part of PipelineRun that follows the table: its columns may change while rows flow.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/base/check.hpp"
@@ -12,6 +14,16 @@ namespace {
 
 constexpr Milliseconds table_look_interval{10'000};
 constexpr Milliseconds table_look_interval_down{60'000};  ///< while ClickHouse does not answer
+/// Whether a column holds the record's content other than by its fields.
+bool takes_whole_records(const ColumnLayout& layout) {
+  using Kind = ColumnSource::Kind;
+  constexpr std::array whole{Kind::unknown_fields, Kind::value,         Kind::key,   Kind::headers,
+                             Kind::header_names,   Kind::header_values, Kind::header};
+  return std::any_of(layout.columns.begin(), layout.columns.end(), [&](const auto& source) {
+    return std::find(whole.begin(), whole.end(), source.kind) != whole.end();
+  });
+}
+
 constexpr int stale_tables_max = 3;  ///< refusals of what the table itself says it takes
 
 }  // namespace
@@ -29,7 +41,8 @@ void PipelineRun::encode_for(Table table) {
   CHECK(layout.ok());  // else target() would have refused the table
   field_columns_.clear();
   // Rows that go as text have no columns to look at.
-  awaits_field_ = awaits_field_ && schema_->format() == InsertFormat::native;
+  awaits_field_ =
+      awaits_field_ && schema_->format() == InsertFormat::native && !takes_whole_records(*layout);
   for (size_t index = 0; awaits_field_ && index < layout->columns.size(); ++index) {
     if (layout->columns[index].kind == ColumnSource::Kind::field) field_columns_.push_back(index);
   }
@@ -68,12 +81,14 @@ void PipelineRun::adopt_table() {
     fatal_ = true;
     return fail(std::move(table).error());
   }
+  const bool smaller = smaller_batches_due();
   if (exact()) {
+    if (smaller) withdraw_armed();
+    if (fatal_) return;
     replay_open();
     if (table->uuid != schema_->table().uuid) return leave_replaced_table();
   }
   const bool changed = !table->same_columns(schema_->table());
-  const bool smaller = batch_rows_max_ < batcher_->rows_max();
   stale_in_a_row_ = changed || smaller ? 0 : stale_in_a_row_ + 1;
   if (stale_in_a_row_ > stale_tables_max) {
     fatal_ = true;
@@ -85,6 +100,11 @@ void PipelineRun::adopt_table() {
         fmt::format("the columns of {} changed: what ClickHouse has not acknowledged is read and "
                     "encoded again",
                     table->full_name()));
+  }
+  for (auto& [partition, session] : sessions_) {
+    session.judged_to =
+        changed ? Offset{0} : std::max(session.judged_to, session.cursor.position());
+    if (changed) session.refused.clear();
   }
   encode_anew(std::move(*table));
 }

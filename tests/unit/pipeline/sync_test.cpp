@@ -106,12 +106,14 @@ TEST_F(Sync, RecordsWithoutAFieldThatTheTableKnowsAreNotRowsOfDefaults) {
     run.options.expects_fields = true;
     return run.go();
   };
-  const PipelineReport refused = run_once();
-  ASSERT_TRUE(refused.error);
-  EXPECT_EQ(refused.error->slug, "no-column-for-any-field");
-  EXPECT_THAT(refused.error->message, testing::HasSubstr("fields: m, o"));
-  EXPECT_EQ(refused.counts.read, 0u);
-  EXPECT_TRUE(table.empty());
+  for (int run = 0; run < 2; ++run) {
+    const PipelineReport refused = run_once();
+    ASSERT_TRUE(refused.error) << "run " << run;
+    EXPECT_EQ(refused.error->slug, "no-column-for-any-field");
+    EXPECT_THAT(refused.error->message, testing::HasSubstr("fields: m, o"));
+    EXPECT_EQ(refused.counts.read, 0u);
+    EXPECT_TRUE(table.empty());
+  }
   topic.produce(0, {7});
   EXPECT_TRUE(run_once().caught_up);
   topic.append(0, R"({"m":1})");
