@@ -81,7 +81,7 @@ void write_end_at_once(Console& console, OutputFormat format, int code) {
   const Error error{Errc::cancelled, "stopped-at-once",
                     "a second signal ended the run at once: what was not committed is read again",
                     "run it again"};
-  console.output().write(exit_error_json(error, code, "").dump() + "\n");
+  console.output().write_at_once(exit_error_json(error, code, "").dump() + "\n");
 }
 
 /// `result_written` says that the result is, or is being, written.
@@ -94,7 +94,8 @@ SignalActions actions_of(Console& console, RunControl& control, const OutputSett
   };
   actions.before_exit = [&console, &result_written, format = output.format](int code) {
     console.restore();
-    if (!result_written.exchange(true)) write_end_at_once(console, format, code);
+    if (!result_written.exchange(true)) return write_end_at_once(console, format, code);
+    std::this_thread::sleep_for(std::chrono::seconds{1});  // the result is being written
   };
   actions.show_status = [&control] { control.tell(&Monitor::show_status); };
   if (!continuous && output.log_file.empty()) return actions;
@@ -138,9 +139,10 @@ void reload_when_asked(const Invocation& invocation, const Environment& environm
 }
 
 int finish(const Settings& settings, const Environment& environment, Console& console,
-           RunReport& run) {
+           RunReport& run, std::atomic<bool>& result_written) {
   decide_exit_code(run, settings.run);
   write_summaries(settings, environment, console, run);
+  if (result_written.exchange(true)) wait_for_exit();
   write_result(settings, console, run);
   if (settings.run.stats) console.write_plain(stats_text(run));
   console.run_finished(run);
@@ -177,6 +179,12 @@ int run_command(const Invocation& invocation, const Environment& environment, Pr
   }
   if (configuration->settings.run.dry_run) return show_full_plans(*configuration);
   if (configuration->settings.run.reset_to) {
+    if (configuration->settings.run.continuous && environment.get("NOTIFY_SOCKET")) {
+      return fail(
+          Error{Errc::usage, "usage", "a service would move its groups at every start (--reset-to)",
+                "move them once, while it is stopped: sluice sync --reset-to …"},
+          configuration->settings.output, environment);
+    }
     const auto moved = reset_groups(*configuration, SystemClock());
     if (!moved) return fail(moved.error(), configuration->settings.output, environment);
   }
@@ -236,8 +244,8 @@ int run_configuration(const Invocation& invocation, const Environment& environme
   }
   run.command = invocation.command;
   run.duration = std::chrono::duration_cast<Milliseconds>(run.finished_at - run.started_at);
-  if (result_written.exchange(true)) wait_for_exit();
-  return finish(configuration->settings, environment, console, run);
+  run.was_reset = configuration->settings.run.reset_to.has_value();
+  return finish(configuration->settings, environment, console, run, result_written);
 }
 
 int run_sync_command(const Invocation& invocation, const Environment& environment,

@@ -39,6 +39,13 @@ Error cannot_move(const PipelineSettings& pipeline, Errc code, const std::string
 /// What is under way is told apart from what is settled by the record beside the offset.
 Result<void> require_nothing_under_way(const PipelineSettings& pipeline, const Committed& at) {
   const CommitRecord record = CommitRecord::decode(at.metadata);
+  const bool others =
+      record.kind == CommitRecord::Kind::foreign || record.kind == CommitRecord::Kind::damaged;
+  if (others) {
+    return cannot_move(pipeline, Errc::config,
+                       "its offsets carry metadata that is not sluice's, which would be gone",
+                       "kafka-consumer-groups --reset-offsets moves it all the same");
+  }
   if (record.intent) {
     return cannot_move(pipeline, Errc::config,
                        "a batch that a run left behind may or may not have landed",
@@ -67,16 +74,22 @@ Result<std::map<PartitionId, Offset>> targets(const PipelineSettings& pipeline,
     return view.offsets_at(pipeline.topic.value, partitions, to.time, timeout);
   }
   if (to.kind != StartAt::Kind::table) return out;
-  return starts_of_table(pipeline, configuration.connections, partitions, clock, {});
+  auto starts = starts_of_table(pipeline, configuration.connections, partitions, clock, {});
+  if (starts.ok()) return starts;
+  Error error = std::move(starts).error();  // speaks of a group that has no offsets
+  for (size_t at = 0; (at = error.fix.find("--from ", at)) != std::string::npos;) {
+    error.fix.replace(at, 6, "--reset-to");
+  }
+  return error;
 }
 
 Result<Move> plan_move(const PipelineSettings& pipeline, const Configuration& configuration,
                        kafka::GroupAdmin& admin, const Clock& clock) {
   const std::string& topic = pipeline.topic.value;
   if (!pipeline.topics_regex.value.empty()) {
-    return cannot_move(
-        pipeline, Errc::usage, "it reads every topic that a pattern names",
-        "move one topic's: --topic NAME --table DB.TABLE --group " + pipeline.group.value);
+    return cannot_move(pipeline, Errc::usage, "it reads every topic that a pattern names",
+                       "move one topic's: --topic NAME --table DB.TABLE --group " +
+                           pipeline.group.value + ":NAME");
   }
   if (pipeline.mode.value == Mode::full && !configuration.settings.run.continuous) {
     return cannot_move(pipeline, Errc::usage, "it loads everything anyway", "leave --reset-to out");
@@ -144,8 +157,9 @@ Result<void> reset_groups(const Configuration& configuration, const Clock& clock
   for (const Move& move : moves) {
     TRY(admin.set_offsets(move.pipeline->group.value, move.pipeline->topic.value, move.to,
                           timeout));
+    if (settings.output.quiet) continue;
+    std::cerr << escape_control_lines(sentence(move, *settings.run.reset_to) + ": done\n");
   }
-  if (!settings.output.quiet) std::cerr << escape_control_lines(shown);
   return {};
 }
 

@@ -7,9 +7,10 @@
 
 namespace sluice::cli {
 
-/// `--reset-to`: moves the groups of all pipelines of the run, once somebody has agreed, and says so
-/// on stderr. Nothing moves when one of them cannot: a group that is in use, a batch or a snapshot
-/// that is under way, a pipeline of a load of everything or of many topics.
+/// `--reset-to`: moves the groups of all pipelines of the run, once somebody has agreed, and says of
+/// each on stderr that it is done. None moves when it is seen before that one cannot: a group that
+/// is in use, a batch or a snapshot that is under way, another program's metadata, a pipeline that
+/// loads everything or many topics.
 [[nodiscard]] Result<void> reset_groups(const Configuration& configuration, const Clock& clock);
 
 }  // namespace sluice::cli

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/output.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,6 +18,14 @@ void Output::write(std::string_view text) {
   if (written) return;
   closed_ = true;
   if (errno != EPIPE) status_ = std::move(written);
+}
+
+void Output::write_at_once(std::string_view text) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  if (!lock || closed_ || ::poll(&out, 1, 0) != 1) return;
+  closed_ = true;
+  static_cast<void>(write_all(STDOUT_FILENO, text, "standard output"));
 }
 
 Result<void> Output::status() const {

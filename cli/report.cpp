@@ -59,9 +59,11 @@ std::vector<Row> table_rows(const RunReport& run) {
 
 /// Of pipelines that were not passed over.
 std::string how_it_ended(const RunReport& run) {
+  const std::string_view again = run.was_reset ? "run it again, without --reset-to, for the rest"
+                                               : "run it again for the rest";
   const bool failed = run.failed() != nullptr;
   if (run.command == "tail" && !failed && run.exit_code != exit_code::limit) {
-    return "stopped: what was inserted is committed, the same command goes on from here";
+    return fmt::format("stopped: what was inserted is committed; {}", again);
   }
   const bool caught_up =
       std::all_of(run.pipelines.begin(), run.pipelines.end(), [](const PipelineResult& pipeline) {
@@ -73,9 +75,9 @@ std::string how_it_ended(const RunReport& run) {
   }
   if (failed) return "not caught up: see the error; what was inserted is committed";
   if (run.exit_code == exit_code::limit) {
-    return "stopped by a limit before the end; run it again for the rest";
+    return fmt::format("stopped by a limit before the end; {}", again);
   }
-  return "interrupted; what was inserted is committed, run it again for the rest";
+  return fmt::format("interrupted; what was inserted is committed; {}", again);
 }
 
 /// One sentence about how the run ended.
@@ -327,9 +329,8 @@ std::vector<std::string> reject_lines(const RunReport& run, bool named) {
                                                pipeline.reject_sink.substr(colon + 1));
     // Without a configuration only flags say where they are; of PIPELINE:TOPIC the pipeline knows.
     const std::string& of = pipeline.report.name;
-    const std::string next = pipeline.place.empty()
-                                 ? ""
-                                 : "      next: sluice rejects " + of.substr(0, of.find(':'));
+    const std::string next =
+        pipeline.place.empty() ? "" : "      next: sluice rejects " + of.substr(0, of.find(':'));
     lines.push_back(name(pipeline) + counted(rejected, "record") + " rejected" + sink + next);
   }
   return lines;

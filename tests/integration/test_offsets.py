@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """First starts, lost offsets, foreign commits: loud, never a silent start over."""
 
+import contextlib
+import os
+import pty
+import subprocess
 import time
 
 import pytest
+import stand
 from events import sync_arguments
 from ledger import Ledger
 
@@ -110,6 +115,32 @@ def test_a_group_that_does_not_exist_yet_may_be_moved(kafka, clickhouse, sluice,
     assert numbers() == [10]
 
 
+@pytest.mark.parametrize("answer, code, rows", [("n", 2, 10), ("y", 0, 20)])
+def test_somebody_at_a_terminal_is_asked(kafka, clickhouse, sluice, topic, table, numbers, answer, code, rows):
+    sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
+    ours, theirs = pty.openpty()
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
+    run = subprocess.Popen([sluice.binary, *map(str, sync_arguments(kafka, clickhouse, topic, table)), "--reset-to",
+                            "earliest"], cwd=sluice.folder, env=plain, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen, answered = b"", False
+    with contextlib.suppress(OSError):  # the other end is closed
+        while piece := os.read(ours, 65536):
+            seen += piece
+            if b"move? [y/N]" in seen and not answered:
+                answered = True
+                os.write(ours, f"{answer}\n".encode())
+    os.close(ours)
+    assert run.wait(60) == code and answered and b"back over 10 offsets" in seen
+    assert len(numbers()) == rows
+
+
+def test_a_service_does_not_move_its_group_at_every_start(sluice):
+    refused = sluice("tail", "-b", "a:1", "-t", "a", "--clickhouse", "http://a", "--table", "b.c", "--reset-to", "end",
+                     "-y", env={"NOTIFY_SOCKET": "/nowhere"}).expect(2)
+    assert "at every start" in refused.stderr
+
+
 def test_a_group_in_use_is_not_moved(kafka, clickhouse, sluice, topic, table, numbers):
     tail = sluice.start("tail", *sync_arguments(kafka, clickhouse, topic, table)[1:])
     tail.wait_until(lambda: len(numbers()) == 10, 30, "the rows")
@@ -123,7 +154,7 @@ def test_a_group_with_a_batch_under_way_is_not_moved(kafka, clickhouse, sluice, 
     ledger = Ledger(kafka, clickhouse, sluice, topic, table)
     ledger.produce(100)
     ledger.crash("landed")
-    time.sleep(2.5)  # until the group has given up the member that was killed
+    stand.wait_until(lambda: kafka.groups()[topic].state == "Empty", 30, "the end of the member that was killed")
     refused = ledger.sync("--reset-to", "end", "-y").expect(78)
     assert "may or may not have landed" in refused.stderr and "sluice sync ledger" in refused.stderr
     ledger.sync().expect(3)

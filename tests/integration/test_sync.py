@@ -173,3 +173,18 @@ def test_missing_fields_get_the_default_as_clickhouse_evaluates_it_row_by_row(
     sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
     select = "SELECT n, a, b, c, m FROM {} ORDER BY n"
     assert clickhouse.rows(select.format(table)) == clickhouse.rows(select.format(f"{table}_reader"))
+
+
+def test_names_that_do_not_match_fill_no_table_with_defaults(kafka, clickhouse, sluice, topic, table):
+    kafka.create_topic(topic, 1)
+    clickhouse.query(f"CREATE TABLE {table} (N UInt32, Name String) ENGINE = MergeTree ORDER BY N")
+    kafka.produce(topic, ['{"n":1,"name":"a"}', '{"n":2}'])
+    for _ in range(2):
+        refused = sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(78)
+        assert "no-column-for-any-field" in refused.stderr and "fields: n, name" in refused.stderr
+    assert clickhouse.value(f"SELECT count() FROM {table}") == 0
+    (sluice.folder / "sluice.toml").write_text(
+        f'[kafka]\nbrokers = "{kafka.bootstrap}"\n[clickhouse]\nurl = "{clickhouse.url}"\n'
+        f'[pipelines.p]\ntopic = "{topic}"\ntable = "{table}"\nunknown_fields = "ignore"\n')
+    sluice("sync").expect(0)
+    assert clickhouse.value(f"SELECT count() FROM {table}") == 2
