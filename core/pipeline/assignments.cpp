@@ -144,7 +144,7 @@ void PipelineRun::revoked(std::span<const PartitionId> partitions, bool lost) {
       if (!stale_) send_ready();
       settle(delivery_->collect(Milliseconds{10}));
     }
-    if (exact() && smaller_batches_due() && !commits_unknown_) withdraw_armed(&going);
+    withdraw_armed(&going);
   }
   // What is cut but not sent would be read again by the next owner: drop it here.
   const auto drop = [&](Batch& batch) {

@@ -192,15 +192,13 @@ void PipelineRun::digest(const Record& record, Session& session) {
 /// A record that ClickHouse refused when the batch was first sent. It is among the rejects; there
 /// it is written again, since nobody knows whether the first time was durable.
 bool PipelineRun::was_excluded(const Record& record, Session& session) {
-  const std::vector<Offset>& refused = session.refused;
-  if (!session.replay &&
-      std::find(refused.begin(), refused.end(), record.offset) != refused.end()) {
+  const std::vector<Offset>& excluded = session.replay ? session.replay->excluded : session.refused;
+  if (std::find(excluded.begin(), excluded.end(), record.offset) == excluded.end()) return false;
+  const bool again = !session.replay || record.offset < session.judged_to;
+  if (again && options_.on_error == OnError::reject) {
     pass_again(record, session);
     return true;
   }
-  if (!session.replay) return false;
-  const std::vector<Offset>& excluded = session.replay->excluded;
-  if (std::find(excluded.begin(), excluded.end(), record.offset) == excluded.end()) return false;
   if (options_.on_error == OnError::stop) {
     --counts_.read;
     counts_.bytes -= record.key.size() + record.value.size();
@@ -311,9 +309,11 @@ Result<std::optional<uint64_t>> PipelineRun::rows_present(PartitionId partition,
 
 /// What the table refuses by now it may have taken before: such a row is no reject.
 bool PipelineRun::is_present(Session& session, const Delivery::Refusal& refusal) {
-  if (!refusal.may_have_landed || !options_.exactly_once->provenance || !session.open) return false;
+  // One look for a batch, at its first refusal.
+  if (!refusal.may_have_landed || !options_.exactly_once->provenance) return false;
+  if (!session.open || !session.open->excluded.empty()) return false;
   const OffsetRange range{session.cursor.committable(), session.open->next};
-  const auto landed = rows_present(refusal.culprit.partition, range, session.open->excluded);
+  const auto landed = ports_.sink.rows_of(options_.topic, refusal.culprit.partition, range);
   return landed.ok() && *landed && **landed >= refusal.rows;
 }
 
@@ -435,6 +435,7 @@ void PipelineRun::send_armed() {
 /// A batch that is refused as it is and has not landed need not be sent as it is for ever: the next
 /// run may cut another. Says whether that is known to the group.
 bool PipelineRun::withdraw_intent(PartitionId partition) {
+  if (commits_unknown_ || rejects_lost_) return false;
   const auto found = sessions_.find(partition);
   if (found == sessions_.end() || !found->second.open || found->second.replayed) return false;
   Session& session = found->second;
@@ -465,6 +466,7 @@ void PipelineRun::take_back(Delivery::Unsendable batch) {
   Session& session = found->second;
   const std::vector<Offset> refused = session.open->excluded;
   const bool withdrawn = withdraw_intent(batch.partition);
+  if (!withdrawn && session.fenced) return;  // no longer ours
   const bool counts_records = options_.rows_max || options_.bytes_max;
   const bool stopping = interrupted_ || (limit_reached_ && !counts_records);
   if (withdrawn && stopping && batch.rows_less > 0) {

@@ -133,7 +133,7 @@ void PipelineRun::drain() {
     }
     observe_progress();
   }
-  if (exact() && smaller_batches_due() && !commits_unknown_) withdraw_armed();
+  withdraw_armed();
   for (const Batch& batch : ready_) abandon_rows(batch.rows());
   ready_.clear();
   for (const Batch& batch : armed_) abandon_rows(batch.rows());

@@ -184,7 +184,6 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Resolve decided_on(PartitionId partition) const;
   bool withdraw_intent(PartitionId partition);
   void withdraw_armed(const std::set<PartitionId>* only = nullptr);
-  bool smaller_batches_due() const { return batch_rows_max_ < batcher_->rows_max(); }
   void take_back(Delivery::Unsendable batch);
   Result<std::optional<uint64_t>> rows_present(PartitionId partition, OffsetRange range,
                                                std::vector<Offset> excluded);

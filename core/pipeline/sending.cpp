@@ -30,7 +30,10 @@ bool PipelineRun::refuse_defaults(const std::vector<Batch>& batches) {
 }
 
 void PipelineRun::enqueue(std::vector<Batch> batches) {
-  if (awaits_field_ && !batches.empty() && refuse_defaults(batches)) return;
+  if (awaits_field_ && !batches.empty()) {
+    if (refuse_defaults(batches)) return;
+    awaits_field_ = false;
+  }
   for (Batch& batch : batches) {
     for (PartitionBlock& block : batch.blocks) {
       Session* session = owned(block.partition, block.epoch);

@@ -81,9 +81,9 @@ void PipelineRun::adopt_table() {
     fatal_ = true;
     return fail(std::move(table).error());
   }
-  const bool smaller = smaller_batches_due();
+  const bool smaller = batch_rows_max_ < batcher_->rows_max();
   if (exact()) {
-    if (smaller) withdraw_armed();
+    withdraw_armed();
     if (fatal_) return;
     replay_open();
     if (table->uuid != schema_->table().uuid) return leave_replaced_table();

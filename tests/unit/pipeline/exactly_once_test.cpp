@@ -280,6 +280,28 @@ TEST_F(ExactlyOnceRun, BatchesThatWereAnnouncedAndNotSentAreCutSmallerToo) {
   EXPECT_EQ(table.size(), 100u);
 }
 
+TEST_F(ExactlyOnceRun, ARunThatEndsLeavesNoIntentOfWhatItDidNotSend) {
+  for (int partition = 0; partition < 5; ++partition) {
+    topic.produce(partition, range(static_cast<uint64_t>(partition) * 100, 20));
+  }
+  const auto run_by = [&](uint64_t rows) {
+    TestRun run(topic, table);
+    set_up(run);
+    run.options.batch = {.rows_max = rows, .age_max = std::chrono::minutes{10}};
+    run.source.read_at_once = 1000;
+    run.options.rows_max = 100;
+    run.sink.rows_max = 7;
+    run.sink.room = 3;
+    return run.go();
+  };
+  const PipelineReport halted = run_by(1000);
+  ASSERT_TRUE(halted.error);
+  EXPECT_THAT(halted.error->fix, testing::HasSubstr("--batch-rows"));
+  const PipelineReport report = run_by(5);
+  EXPECT_FALSE(report.error) << report.error->message;
+  EXPECT_EQ(table.size(), 100u);
+}
+
 TEST_F(ExactlyOnceRun, WhatIsReadAgainForSmallerBatchesIsRejectedAndCountedOnce) {
   topic.produce(0, range(0, 5));
   topic.append(0, "no json");
