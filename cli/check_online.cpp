@@ -59,21 +59,14 @@ bool reaches_a_column(const std::string& value, uint64_t unknown) {
   return parsed.is_discarded() || fields > unknown;
 }
 
-/// Whether something besides the fields of the value goes into a column.
-bool takes_other_than_fields(const ColumnLayout& layout) {
-  using Kind = ColumnSource::Kind;
-  return std::any_of(layout.columns.begin(), layout.columns.end(), [](const auto& source) {
-    return source.kind != Kind::field && source.kind != Kind::nothing;
-  });
-}
-
 /// Of records that all fit: which of their fields go nowhere.
 void judge_unknown_fields(const PipelineSettings& pipeline, size_t records, bool any_row_has_data,
                           const std::vector<std::string>& unknown, Findings& findings) {
   const std::string& table = pipeline.table.value;
   const std::string fix = fmt::format(
       "give {} columns of these names, or name the field of each column with map", table);
-  if (!unknown.empty() && !any_row_has_data) {
+  const bool chosen = pipeline.unknown_fields.origin.kind != Origin::Kind::built_in;
+  if (!unknown.empty() && !any_row_has_data && !chosen) {
     return findings.error(
         pipeline.name,
         Error{Errc::config, "no-column-for-any-field",
@@ -84,7 +77,6 @@ void judge_unknown_fields(const PipelineSettings& pipeline, size_t records, bool
   }
   std::string text = fmt::format("{} fit the table", counted(records, "sampled record"));
   if (!unknown.empty()) text += "; without a column: " + join(unknown, ", ");
-  const bool chosen = pipeline.unknown_fields.origin.kind != Origin::Kind::built_in;
   if (unknown.empty() || chosen) return findings.ok(pipeline.name, text);
   findings.warning(pipeline.name, text,
                    fix + ", or set unknown_fields = \"ignore\" where they are not wanted");
@@ -138,7 +130,7 @@ void check_sample(const PipelineSettings& pipeline, const Table& table,
       make_decoder(schema, RecordFormat::json, options, layout.value(), pipeline.topic.value);
   std::map<std::string, uint64_t> reasons;
   uint64_t misfits = 0;
-  bool any_row_has_data = takes_other_than_fields(layout.value());
+  bool any_row_has_data = layout.value().columns_of_fields().empty();
   for (const std::string& value : values) {
     Block block(schema);
     if (decoder->decode(value, block)) {

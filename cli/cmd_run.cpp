@@ -133,16 +133,11 @@ void reload_when_asked(const Invocation& invocation, const Environment& environm
   }
 }
 
-/// The thread of the signals is about to end the process.
-[[noreturn]] void wait_for_exit() {
-  while (true) std::this_thread::sleep_for(std::chrono::hours{1});
-}
-
 int finish(const Settings& settings, const Environment& environment, Console& console,
            RunReport& run, std::atomic<bool>& result_written) {
   decide_exit_code(run, settings.run);
   write_summaries(settings, environment, console, run);
-  if (result_written.exchange(true)) wait_for_exit();
+  result_written = true;
   write_result(settings, console, run);
   if (settings.run.stats) console.write_plain(stats_text(run));
   console.run_finished(run);
@@ -179,13 +174,7 @@ int run_command(const Invocation& invocation, const Environment& environment, Pr
   }
   if (configuration->settings.run.dry_run) return show_full_plans(*configuration);
   if (configuration->settings.run.reset_to) {
-    if (configuration->settings.run.continuous && environment.get("NOTIFY_SOCKET")) {
-      return fail(
-          Error{Errc::usage, "usage", "a service would move its groups at every start (--reset-to)",
-                "move them once, while it is stopped: sluice sync --reset-to …"},
-          configuration->settings.output, environment);
-    }
-    const auto moved = reset_groups(*configuration, SystemClock());
+    const auto moved = reset_groups(*configuration, environment, SystemClock());
     if (!moved) return fail(moved.error(), configuration->settings.output, environment);
   }
   return run_configuration(invocation, environment, std::move(configuration));
@@ -219,7 +208,7 @@ int run_configuration(const Invocation& invocation, const Environment& environme
     const auto started = monitor.start();
     if (!started && first) {
       control.end_turn();
-      if (result_written.exchange(true)) wait_for_exit();
+      result_written = true;
       return fail(started.error(), output, environment);
     }
     if (!started) console.error(started.error(), "", "");

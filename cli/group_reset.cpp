@@ -74,13 +74,7 @@ Result<std::map<PartitionId, Offset>> targets(const PipelineSettings& pipeline,
     return view.offsets_at(pipeline.topic.value, partitions, to.time, timeout);
   }
   if (to.kind != StartAt::Kind::table) return out;
-  auto starts = starts_of_table(pipeline, configuration.connections, partitions, clock, {});
-  if (starts.ok()) return starts;
-  Error error = std::move(starts).error();  // speaks of a group that has no offsets
-  for (size_t at = 0; (at = error.fix.find("--from ", at)) != std::string::npos;) {
-    error.fix.replace(at, 6, "--reset-to");
-  }
-  return error;
+  return starts_of_table(pipeline, configuration.connections, partitions, clock, {});
 }
 
 Result<Move> plan_move(const PipelineSettings& pipeline, const Configuration& configuration,
@@ -137,8 +131,14 @@ std::string sentence(const Move& move, const StartAt& to) {
 
 }  // namespace
 
-Result<void> reset_groups(const Configuration& configuration, const Clock& clock) {
+Result<void> reset_groups(const Configuration& configuration, const Environment& environment,
+                          const Clock& clock) {
   const Settings& settings = configuration.settings;
+  if (settings.run.continuous && environment.get("NOTIFY_SOCKET")) {
+    return Error{Errc::usage, "usage",
+                 "a service would move its groups at every start (--reset-to)",
+                 "move them once, while it is stopped: sluice sync --reset-to …"};
+  }
   kafka::GroupAdmin admin = TRY(kafka::GroupAdmin::open(configuration.connections.cluster));
   std::vector<Move> moves;
   std::string shown;

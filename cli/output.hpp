@@ -13,7 +13,8 @@ namespace sluice::cli {
 class Output {
  public:
   void write(std::string_view text);
-  /// The same from a thread that must not wait: nothing when somebody writes or nobody reads.
+  /// The last words, from a thread that must not wait: what anybody writes after them is dropped,
+  /// and they are not said when somebody is writing or nobody reads.
   void write_at_once(std::string_view text);
   /// The first failure to write, if there was one.
   [[nodiscard]] Result<void> status() const;

@@ -35,7 +35,7 @@ struct RunReport {
   Milliseconds duration{0};
   std::optional<WallTime> until;  ///< --until, where it was a time
   int exit_code = 0;
-  bool was_reset = false;  ///< --reset-to moved the groups at its start
+  bool was_reset = false;      ///< --reset-to moved the groups at its start
   bool no_data = false;        ///< and so the exit code is that of --no-data-exit-code
   std::optional<Error> error;  ///< of the run itself, e.g. a summary file that cannot be written
   std::vector<PipelineResult> pipelines;

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::string_view slug = "table-proves-no-start";
 constexpr std::string_view say_where =
-    "say where to start: --from TIME of the last row, --from end";
+    "say where to start instead: the time of the last row, or end";
 
 std::string shown_of(const PipelineSettings& pipeline) {
   return clickhouse::shown_table(pipeline.database(), pipeline.table_name());
@@ -109,7 +109,7 @@ Result<std::map<PartitionId, Offset>> starts_of_table(const PipelineSettings& pi
                       "offset {}, but the partition ends at {}: the topic was truncated "
                       "or created anew",
                       shown_of(pipeline), topic, partition.value, start.value - 1, marks.end.value),
-          "to load all that the topic holds now: --from earliest"};
+          "to load all that the topic holds now, say earliest instead of table"};
     }
     const OffsetRange before{marks.first, start};
     if (!before.empty()) verify.ranges[partition] = before;

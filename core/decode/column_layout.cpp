@@ -409,6 +409,16 @@ ColumnLayout ColumnLayout::by_name(const std::vector<TableColumn>& columns) {
   return layout;
 }
 
+std::vector<size_t> ColumnLayout::columns_of_fields() const {
+  std::vector<size_t> out;
+  for (size_t index = 0; index < columns.size(); ++index) {
+    const Kind kind = columns[index].kind;
+    if (kind == Kind::field) out.push_back(index);
+    if (kind != Kind::field && kind != Kind::nothing) return {};
+  }
+  return out;
+}
+
 Result<ColumnLayout> lay_out(const Table& table, const ColumnOptions& options,
                              RecordFormat format) {
   return LayingOut(table, options, format).run();

@@ -93,6 +93,9 @@ struct ColumnLayout {
 
   /// Every column is filled by the field of its name, and that is all.
   [[nodiscard]] static ColumnLayout by_name(const std::vector<TableColumn>& columns);
+  /// Columns that fields fill: when no record has one of these fields, the names do not match. None
+  /// where columns take something else of records (_offset, a key): rows tell of them all the same.
+  [[nodiscard]] std::vector<size_t> columns_of_fields() const;
 };
 
 /// Decides what fills each insertable column of `table`: what a rule says; else, where it has one

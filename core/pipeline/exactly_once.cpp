@@ -189,8 +189,8 @@ void PipelineRun::digest(const Record& record, Session& session) {
   session.crc = crc32c(record.value, session.crc);
 }
 
-/// A record that ClickHouse refused when the batch was first sent. It is among the rejects; there
-/// it is written again, since nobody knows whether the first time was durable.
+/// A record that ClickHouse refused when its batch was first sent. It is among the rejects; what
+/// another process rejected is written there again, since nobody knows whether it was durable.
 bool PipelineRun::was_excluded(const Record& record, Session& session) {
   const std::vector<Offset>& excluded = session.replay ? session.replay->excluded : session.refused;
   if (std::find(excluded.begin(), excluded.end(), record.offset) == excluded.end()) return false;

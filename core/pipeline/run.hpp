@@ -229,7 +229,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   TimePoint started_;
   uint64_t batch_rows_max_;  ///< less than the options' when ClickHouse did not take as many
   bool awaits_field_;        ///< no record had a field yet that a column takes: see expects_fields
-  std::vector<size_t> field_columns_;  ///< while awaits_field_
+  std::vector<size_t> field_columns_;  ///< that may show one
   std::optional<TimePoint> reading_since_;
   Plan plan_;
   std::optional<BlockSchema> schema_;

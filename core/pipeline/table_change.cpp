@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "core/base/check.hpp"
@@ -14,16 +13,6 @@ namespace {
 
 constexpr Milliseconds table_look_interval{10'000};
 constexpr Milliseconds table_look_interval_down{60'000};  ///< while ClickHouse does not answer
-/// Whether a column holds the record's content other than by its fields.
-bool takes_whole_records(const ColumnLayout& layout) {
-  using Kind = ColumnSource::Kind;
-  constexpr std::array whole{Kind::unknown_fields, Kind::value,         Kind::key,   Kind::headers,
-                             Kind::header_names,   Kind::header_values, Kind::header};
-  return std::any_of(layout.columns.begin(), layout.columns.end(), [&](const auto& source) {
-    return std::find(whole.begin(), whole.end(), source.kind) != whole.end();
-  });
-}
-
 constexpr int stale_tables_max = 3;  ///< refusals of what the table itself says it takes
 
 }  // namespace
@@ -39,13 +28,9 @@ void PipelineRun::encode_for(Table table) {
   schema_.emplace(std::move(table));
   const Result<ColumnLayout> layout = lay_out(schema_->table(), options_.columns, options_.format);
   CHECK(layout.ok());  // else target() would have refused the table
-  field_columns_.clear();
   // Rows that go as text have no columns to look at.
-  awaits_field_ =
-      awaits_field_ && schema_->format() == InsertFormat::native && !takes_whole_records(*layout);
-  for (size_t index = 0; awaits_field_ && index < layout->columns.size(); ++index) {
-    if (layout->columns[index].kind == ColumnSource::Kind::field) field_columns_.push_back(index);
-  }
+  awaits_field_ = awaits_field_ && schema_->format() == InsertFormat::native;
+  field_columns_ = layout->columns_of_fields();
   decoder_ = make_decoder(*schema_, options_.format, options_.decode, *layout, options_.topic);
   BatchLimits limits = options_.batch;
   limits.rows_max = batch_rows_max_;

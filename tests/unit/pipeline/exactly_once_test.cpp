@@ -31,6 +31,14 @@ class ExactlyOnceRun : public ::testing::Test {
     run.clock.wall_shift = since_kill;
   }
 
+  /// Everything is one batch of a partition, and the server takes seven rows at once.
+  void set_up_too_large(TestRun& run, uint64_t batch_rows = 1000) {
+    set_up(run);
+    run.options.batch = {.rows_max = batch_rows, .age_max = std::chrono::minutes{10}};
+    run.source.read_at_once = 1000;
+    run.sink.rows_max = 7;
+  }
+
   /// Ten records in each of two partitions; those batches are sent, and only `landed` arrive.
   void kill_with_batches_under_way(const std::set<uint64_t>& landed) {
     topic.produce(0, range(0, 10));
@@ -252,10 +260,7 @@ TEST_F(ExactlyOnceRun, ABatchWithTooManyRefusedRowsMayBeCutSmaller) {
 TEST_F(ExactlyOnceRun, WhatIsTooLargeForOneInsertIsCutSmallerFromThenOn) {
   topic.produce(0, range(0, 100));
   TestRun run(topic, table);
-  set_up(run);
-  run.options.batch = {.rows_max = 1000, .age_max = std::chrono::minutes{10}};
-  run.source.read_at_once = 1000;
-  run.sink.rows_max = 7;
+  set_up_too_large(run);
   const PipelineReport report = run.go();
   EXPECT_TRUE(report.caught_up) << (report.error ? report.error->message : "");
   EXPECT_EQ(report.counts.read, 100u);
@@ -269,10 +274,7 @@ TEST_F(ExactlyOnceRun, BatchesThatWereAnnouncedAndNotSentAreCutSmallerToo) {
     topic.produce(partition, range(static_cast<uint64_t>(partition) * 100, 20));
   }
   TestRun run(topic, table);
-  set_up(run);
-  run.options.batch = {.rows_max = 1000, .age_max = std::chrono::minutes{10}};
-  run.source.read_at_once = 1000;
-  run.sink.rows_max = 7;
+  set_up_too_large(run);
   run.sink.room = 3;
   const PipelineReport report = run.go();
   EXPECT_TRUE(report.caught_up) << (report.error ? report.error->message : "");
@@ -286,11 +288,8 @@ TEST_F(ExactlyOnceRun, ARunThatEndsLeavesNoIntentOfWhatItDidNotSend) {
   }
   const auto run_by = [&](uint64_t rows) {
     TestRun run(topic, table);
-    set_up(run);
-    run.options.batch = {.rows_max = rows, .age_max = std::chrono::minutes{10}};
-    run.source.read_at_once = 1000;
+    set_up_too_large(run, rows);
     run.options.rows_max = 100;
-    run.sink.rows_max = 7;
     run.sink.room = 3;
     return run.go();
   };
@@ -308,14 +307,11 @@ TEST_F(ExactlyOnceRun, WhatIsReadAgainForSmallerBatchesIsRejectedAndCountedOnce)
   topic.append(0, std::nullopt);
   topic.produce(0, range(5, 55));
   TestRun run(topic, table);
-  set_up(run);
+  set_up_too_large(run);
   run.options.on_error = OnError::reject;
   run.options.rejects_max = 3;
-  run.options.batch = {.rows_max = 1000, .age_max = std::chrono::minutes{10}};
-  run.source.read_at_once = 1000;
   run.sink.names_the_row = true;
   run.sink.poison = {1, 2};
-  run.sink.rows_max = 7;
   run.sink.counts_last = true;
   const PipelineReport report = run.go();
   EXPECT_TRUE(report.caught_up) << (report.error ? report.error->message : "");
@@ -329,10 +325,7 @@ TEST_F(ExactlyOnceRun, WhatIsReadAgainForSmallerBatchesIsRejectedAndCountedOnce)
 TEST_F(ExactlyOnceRun, WhenStoppedWithABatchThatIsTooLargeTheNextRunGoesOn) {
   topic.produce(0, range(0, 20));
   TestRun run(topic, table);
-  set_up(run);
-  run.options.batch = {.rows_max = 1000, .age_max = std::chrono::minutes{10}};
-  run.source.read_at_once = 1000;
-  run.sink.rows_max = 7;
+  set_up_too_large(run);
   run.sink.corked = true;
   run.source.on_poll = [&] {
     if (run.sink.waiting().empty()) return;
