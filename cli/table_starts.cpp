@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::string_view slug = "table-proves-no-start";
 constexpr std::string_view say_where =
-    "say where to start instead: the time of the last row, or end";
+    "say where to start instead of table: the time of the last row, or end";
 
 std::string shown_of(const PipelineSettings& pipeline) {
   return clickhouse::shown_table(pipeline.database(), pipeline.table_name());

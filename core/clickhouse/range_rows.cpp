@@ -107,7 +107,7 @@ Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& options,
                    "rows of " + shown_table(rows.database, rows.table) +
                        " do not tell where they came from: they were there before its column " +
                        shown_name(rows.columns.topic),
-                   "say where to start: --from TIME of the last row, or --from end"};
+                   "say where to start instead of table: the time of the last row, or end"};
     }
     where = " WHERE " + topic + " = " + in_quotes(rows.topic, '\'');
   }
