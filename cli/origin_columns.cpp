@@ -35,7 +35,7 @@ Result<clickhouse::OriginColumns> origin_columns_of(const PipelineSettings& pipe
 }
 
 bool names_tell_origin(const PipelineSettings& pipeline) {
-  const clickhouse::OriginColumns plain{"_topic", "_partition", "_offset"};
+  const clickhouse::OriginColumns plain{"_topic", "_partition", "_offset", ""};
   clickhouse::OriginColumns columns = plain;
   apply(pipeline.columns.rules, columns);
   return columns.topic == plain.topic && columns.partition == plain.partition &&

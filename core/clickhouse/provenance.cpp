@@ -131,15 +131,10 @@ class OffsetFinder {
   /// " FROM …" of the offsets of a range as `o`.
   [[nodiscard]] std::string from(PartitionId partition, OffsetRange range) const {
     const std::string offset = in_quotes(wanted_.columns.offset, '`');
-    std::string topic;
-    if (!wanted_.columns.topic.empty()) {
-      topic =
-          in_quotes(wanted_.columns.topic, '`') + " = " + in_quotes(wanted_.topic, '\'') + " AND ";
-    }
     return fmt::format(
-        " FROM (SELECT toInt64({0}) AS o FROM {1}.{2} WHERE {3}{4} = {5} AND {0} >= {6} AND {0} < "
-        "{7})",
-        offset, in_quotes(wanted_.database, '`'), in_quotes(wanted_.table, '`'), topic,
+        " FROM (SELECT toInt64({0}) AS o FROM {1}.{2} WHERE {3} AND {4} = {5} AND {0} >= {6} "
+        "AND {0} < {7})",
+        offset, in_quotes(wanted_.database, '`'), in_quotes(wanted_.table, '`'), of_topic(wanted_),
         in_quotes(wanted_.columns.partition, '`'), partition.value, range.first.value,
         range.next.value);
   }

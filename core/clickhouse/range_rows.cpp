@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <utility>
 
 #include "core/base/check.hpp"
 #include "core/clickhouse/catalog.hpp"
@@ -27,11 +28,7 @@ std::string condition(const RangeRows& rows) {
                           in_quotes(rows.columns.offset, '`'), range.next.value);
   }
   if (ranges.empty()) ranges = "0";
-  std::string topic;
-  if (!rows.columns.topic.empty()) {
-    topic = in_quotes(rows.columns.topic, '`') + " = " + in_quotes(rows.topic, '\'') + " AND ";
-  }
-  return topic + "(" + ranges + ")";
+  return of_topic(rows) + " AND (" + ranges + ")";
 }
 
 /// What another replica acknowledged may be missing in this one for a while.
@@ -41,6 +38,11 @@ Result<void> catch_up(Server& server, const Table& table) {
       "SYSTEM SYNC REPLICA " + in_quotes(table.database, '`') + "." + in_quotes(table.name, '`') +
           " LIGHTWEIGHT",
       "bring the replica of " + shown_table(table.database, table.name) + " up to date");
+}
+
+bool holds_text(const DataType& type) {
+  const bool wrapped = type.kind == TypeKind::nullable || type.kind == TypeKind::low_cardinality;
+  return wrapped ? holds_text(type.elements.front()) : type.kind == TypeKind::string;
 }
 
 template <class Number>
@@ -66,12 +68,26 @@ Result<std::vector<TsvRow>> ask(Server& server, const std::string& query, const 
 
 OriginColumns origin_columns(const Table& table) {
   OriginColumns out;
+  bool has_time = false;
+  std::string snapshot;
   for (const TableColumn& column : table.columns) {
     if (column.name == "_topic") out.topic = column.name;
     if (column.name == "_partition") out.partition = column.name;
     if (column.name == "_offset") out.offset = column.name;
+    if (column.name == "_snapshot_id" && holds_text(column.type)) snapshot = column.name;
+    if (column.name == "_snapshot_time") has_time = true;
   }
+  if (has_time) out.snapshot = std::move(snapshot);
   return out;
+}
+
+std::string of_topic(const RangeRows& rows) {
+  const OriginColumns& columns = rows.columns;
+  std::string both = columns.topic.empty()
+                         ? "1"
+                         : in_quotes(columns.topic, '`') + " = " + in_quotes(rows.topic, '\'');
+  if (columns.snapshot.empty()) return both;
+  return both + " AND ifNull(" + in_quotes(columns.snapshot, '`') + ", '') = ''";
 }
 
 Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& options,
@@ -97,7 +113,6 @@ Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& options,
   Server server = TRY(open_server(options, rows.database, rows.table, clock));
   const Table table = TRY(describe_table(server, rows.database, rows.table));
   TRY(catch_up(server, table));
-  std::string where;
   if (!rows.columns.topic.empty()) {
     const std::string topic = in_quotes(rows.columns.topic, '`');
     const auto untold = TRY(
@@ -109,14 +124,14 @@ Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& options,
                        shown_name(rows.columns.topic),
                    "say where to start instead of table: the time of the last row, or end"};
     }
-    where = " WHERE " + topic + " = " + in_quotes(rows.topic, '\'');
   }
   std::map<PartitionId, Offset> ends;
-  const auto found = TRY(ask(server,
-                             fmt::format("SELECT {0}, max({1}) + 1 FROM {2}{3} GROUP BY {0}",
-                                         in_quotes(rows.columns.partition, '`'),
-                                         in_quotes(rows.columns.offset, '`'), name_of(rows), where),
-                             rows, 2));
+  const auto found =
+      TRY(ask(server,
+              fmt::format("SELECT {0}, max({1}) + 1 FROM {2} WHERE {3} GROUP BY {0}",
+                          in_quotes(rows.columns.partition, '`'),
+                          in_quotes(rows.columns.offset, '`'), name_of(rows), of_topic(rows)),
+              rows, 2));
   for (const TsvRow& row : found) {
     const auto partition = TRY(number<int32_t>(row[0]));
     ends[PartitionId{partition}] = Offset{TRY(number<int64_t>(row[1]))};

@@ -19,14 +19,17 @@ struct OriginColumns {
   std::string topic;
   std::string partition;
   std::string offset;
+  std::string snapshot;  ///< not empty in the rows of a snapshot that was appended
 
   [[nodiscard]] bool known() const { return !partition.empty() && !offset.empty(); }
 };
 
-/// Those of the table: columns _topic, _partition and _offset. Pure.
+/// Those of the table: columns _topic, _partition and _offset, and _snapshot_id where snapshots are
+/// appended. Pure.
 [[nodiscard]] OriginColumns origin_columns(const Table& table);
 
-/// Rows of a table that came from these offsets of a topic.
+/// Rows of a table that came from these offsets of a topic, but for those of appended snapshots:
+/// each of these holds all records once more.
 struct RangeRows {
   std::string database;
   std::string table;
@@ -34,6 +37,9 @@ struct RangeRows {
   OriginColumns columns;
   std::map<PartitionId, OffsetRange> offsets;
 };
+
+/// The SQL condition that rows are of the topic and of no snapshot.
+[[nodiscard]] std::string of_topic(const RangeRows& rows);
 
 /// How many of them the table holds; a replica catches up with the others first. Nothing where its
 /// columns cannot tell; 0 of an empty table is always known.

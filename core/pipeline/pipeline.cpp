@@ -51,6 +51,7 @@ Result<void> PipelineRun::prepare() {
   plan_ = TRY(
       make_plan(options_, ports_.source, ports_.sink, schema_->table().uuid, ports_.clock.wall()));
   if (options_.warns_of_start) warn_of_start();
+  if (options_.fixed.empty()) warn_of_empty_table();
   if (exact()) TRY(check_decisions());
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
@@ -73,6 +74,27 @@ void PipelineRun::warn_of_start() {
                   "first record; to start elsewhere give another --group, or move this one with "
                   "--reset-to while nobody runs it",
                   options_.group, stands, plan_.partitions.size()));
+}
+
+/// A group that has inserted rows goes on behind them: those that the table has no more never come.
+void PipelineRun::warn_of_empty_table() {
+  const Table& table = schema_->table();
+  const bool keeps_rows = std::string_view(table.engine).ends_with("MergeTree") &&
+                          table.engine_full.find(" TTL ") == std::string::npos;
+  const bool has_inserted =
+      std::any_of(plan_.partitions.begin(), plan_.partitions.end(), [](const auto& entry) {
+        const auto& committed = entry.second.committed;
+        return committed && CommitRecord::decode(committed->metadata).inserted_at_ms >= 0;
+      });
+  if (!keeps_rows || !has_inserted) return;
+  const Result<bool> rows = ports_.sink.has_rows();
+  if (!rows.ok() || *rows) return;
+  ports_.observer.warning(
+      "table-empty",
+      fmt::format("{} is empty, but group {} has inserted rows: they were deleted, or the table "
+                  "was made anew; the group goes on behind them (to load all that the topic holds "
+                  "again: --reset-to earliest)",
+                  table.full_name(), options_.group));
 }
 
 void PipelineRun::turn() {

@@ -116,6 +116,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   void turn();
   void rest(bool busy);
   void warn_of_start();
+  void warn_of_empty_table();
   void drain();
   bool all_settled() const;
   bool finished();

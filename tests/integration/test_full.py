@@ -113,6 +113,23 @@ def test_killed_anywhere_no_half_snapshot_is_ever_shown(full, point, delivery):
     assert stand.wait_until(lambda: full.count() == whole, 30, "the clean-up")
 
 
+def test_rows_of_snapshots_prove_nothing_about_a_pipeline_that_fills_the_table_too(full):
+    full.configure(*SAFE[:1], "MergeTree ORDER BY n", "append",
+                   f'[pipelines.live]\ntopic = "{full.topic}"\ntable = "{full.table}"\ngroup = "{full.topic}.live"\n')
+    full.produce(100)
+    full.sync().expect(0)
+    # Of its own there is no row yet, so it begins with the first record.
+    full.sluice("sync", "live", "--from", "table").expect(0)
+    assert full.ask("SELECT count(), uniqExact(n) FROM {t} WHERE _snapshot_id = ''") == ["100", "100"]
+    full.sync().expect(0)
+    proven = full.sluice("status", "live", "--verify").expect(0)
+    assert proven.stdout.count("50 rows, each record once") == 2, proven
+    # A range that is loaded again replaces rows of its own, none of a snapshot.
+    full.sluice("backfill", "live", "--range", "0:10", "--duplicates", "replace", "-y").expect(0)
+    assert full.ask("SELECT count() FROM {t} WHERE _snapshot_id = ''") == ["100"] and full.count() == 300
+    full.expect_latest_is_each_once()
+
+
 def test_a_bad_record_leaves_the_latest_snapshot_in_sight(full):
     full.configure(STAMPED, "MergeTree ORDER BY n", "append").produce(20)
     full.sync().expect(0)

@@ -35,6 +35,22 @@ def test_a_group_without_offsets_beside_a_full_table_stops_and_asks(
     assert numbers() == [10, 1000]
 
 
+def test_a_table_made_anew_under_an_old_group_is_told(kafka, clickhouse, sluice, topic, table, numbers):
+    """The records behind the group's offsets never come by themselves: silence would look like success."""
+    arguments = sync_arguments(kafka, clickhouse, topic, table)
+    assert "table-empty" not in sluice(*arguments).expect(0).stderr
+    assert "table-empty" not in sluice(*arguments).expect(0).stderr
+    clickhouse.query(f"TRUNCATE TABLE {table}")
+    told = sluice(*arguments).expect(0)
+    assert "table-empty" in told.stderr and "--reset-to earliest" in told.stderr and numbers() == []
+    assert "table-empty" not in sluice(*arguments, "--reset-to", "earliest", "-y").expect(0).stderr
+    assert numbers() == list(range(10))
+    # Where rows go away by themselves an empty table is nothing new.
+    clickhouse.query(f"TRUNCATE TABLE {table}")
+    clickhouse.query(f"ALTER TABLE {table} MODIFY TTL toDateTime(n) + INTERVAL 1 DAY")
+    assert "table-empty" not in sluice(*arguments).expect(0).stderr
+
+
 def test_from_a_time_starts_there(kafka, clickhouse, sluice, topic, table, numbers):
     time.sleep(0.05)
     moment = int(time.time() * 1000)

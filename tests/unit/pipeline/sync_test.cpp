@@ -57,6 +57,20 @@ TEST_F(Sync, TheNextRunTakesOnlyWhatIsNew) {
   expect_each_once(0, 9);
 }
 
+TEST_F(Sync, ATableThatLostItsRowsToAGroupThatPutThemThereIsTold) {
+  topic.produce(0, range(0, 5));
+  TestRun first(topic, table);
+  first.go();
+  TestRun again(topic, table);
+  again.go();
+  EXPECT_THAT(first.observer.warnings, testing::IsEmpty());
+  EXPECT_THAT(again.observer.warnings, testing::IsEmpty());
+  table.clear();
+  TestRun emptied(topic, table);
+  EXPECT_TRUE(emptied.go().caught_up);
+  EXPECT_THAT(emptied.observer.warnings, testing::ElementsAre("table-empty"));
+}
+
 TEST_F(Sync, RecordsProducedDuringTheRunAreLeftForTheNext) {
   topic.produce(0, range(0, 50));
   TestRun run(topic, table);
