@@ -92,6 +92,11 @@ Result<BackfillPlan> make_backfill_plan(Source& source, kafka::GroupAdmin& group
   const auto type =
       groups.topic_config(pipeline.topic.value, "message.timestamp.type", look_timeout);
   if (type.ok()) plan.timestamp_type = *type;
+  std::map<PartitionId, Committed> live;
+  const bool beside_live = asked.into.empty() && asked.duplicates != Duplicates::allow;
+  if (beside_live) {
+    live = TRY(groups.offsets(pipeline.live_group, pipeline.topic.value, look_timeout));
+  }
   const bool whole = asked.range->from.kind == RangeEdge::Kind::start;
   for (const PartitionId partition : partitions) {
     const Watermarks& marks = held.at(partition);
@@ -99,6 +104,14 @@ Result<BackfillPlan> make_backfill_plan(Source& source, kafka::GroupAdmin& group
     const Offset wanted = from.at(partition);
     row.range.first = std::clamp(wanted, marks.first, marks.end);
     row.range.next = std::clamp(to.at(partition), row.range.first, marks.end);
+    if (!live.empty()) {
+      // A partition without an offset is new: the group begins with its first record.
+      const auto stands = live.find(partition);
+      const Offset at = stands == live.end() ? marks.first : stands->second.offset;
+      const Offset end = std::clamp(at, row.range.first, row.range.next);
+      row.live = static_cast<uint64_t>(row.range.next.value - end.value);
+      row.range.next = end;
+    }
     const bool timed = asked.range->from.kind == RangeEdge::Kind::time;
     // A time tells nothing about records that are gone: they may have been of the range.
     row.partial = !whole && marks.first.value > 0 && to.at(partition) > wanted &&
@@ -151,6 +164,10 @@ std::string plan_text(const BackfillPlan& plan, const PipelineSettings& pipeline
                  ? fmt::format("! starts {}: older records were deleted", utc_seconds(*row.starts))
                  : "! older records were deleted";
     }
+    if (row.live > 0) {
+      note += fmt::format("{}{} more are left to the live group", note.empty() ? "" : "; ",
+                          grouped(row.live));
+    }
     rows.push_back({std::to_string(row.partition.value), number(row.held.first),
                     number(row.range.first), number(row.range.next),
                     number(Offset{row.range.next.value - row.range.first.value}), note});
@@ -186,6 +203,7 @@ Json plan_json(const BackfillPlan& plan, const PipelineSettings& pipeline,
                                  {"earliest", row.held.first.value},
                                  {"from", row.range.first.value},
                                  {"to", row.range.next.value},
+                                 {"left_to_live_group", row.live},
                                  {"partial", row.partial}});
   }
   return out;

@@ -24,12 +24,14 @@ struct BackfillRow {
   OffsetRange range;
   std::optional<WallTime> starts;  ///< timestamp of the first record of the range
   bool partial = false;            ///< records before it may have been deleted
+  uint64_t live = 0;  ///< offsets of the asked range that are left to the live group, see below
 };
 
 /// What a backfill is going to read, or has begun to read.
 struct BackfillPlan {
   std::string id;
   std::string group;
+  std::string asked;  ///< of its commit records
   std::vector<BackfillRow> rows;
   uint64_t bytes_estimate = 0;
   std::map<PartitionId, Witness> witnesses;  ///< at most one: see core/pipeline/witness.hpp
@@ -50,11 +52,18 @@ struct BackfillPlan {
     }
     return out;
   }
+  [[nodiscard]] uint64_t live() const {
+    uint64_t sum = 0;
+    for (const BackfillRow& row : rows) sum += row.live;
+    return sum;
+  }
   /// Partitions that may no longer hold the start of the range.
   [[nodiscard]] size_t partial_count() const;
 };
 
-/// Asks the broker where the range lies in each partition now. `id` and `group` are left out.
+/// Asks the broker where the range lies in each partition now. `id` and `group` are left out. What
+/// the live group has not committed yet it loads itself, into the same table: there the range ends
+/// where that group stands, unless duplicates are allowed.
 [[nodiscard]] Result<BackfillPlan> make_backfill_plan(Source& source, kafka::GroupAdmin& groups,
                                                       const PipelineSettings& pipeline,
                                                       const BackfillSettings& asked);

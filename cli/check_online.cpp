@@ -155,7 +155,8 @@ void check_sample(const PipelineSettings& pipeline, const Table& table,
   }
   findings.error(pipeline.name,
                  Error{Errc::config, "records-do-not-fit", text,
-                       fmt::format("ALTER TABLE {} MODIFY COLUMN ..., or set on_error = \"reject\"",
+                       fmt::format("mend the producer, ALTER TABLE {} MODIFY COLUMN where a column "
+                                   "is named, or set on_error = \"reject\"",
                                    pipeline.table.value)});
 }
 

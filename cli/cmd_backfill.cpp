@@ -20,7 +20,9 @@
 #include "cli/text.hpp"
 #include "core/base/crash_point.hpp"
 #include "core/base/crc32c.hpp"
+#include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/range_rows.hpp"
+#include "core/clickhouse/server.hpp"
 #include "core/deliver/commit_record.hpp"
 #include "core/kafka/groups.hpp"
 #include "core/pipeline/load_groups.hpp"
@@ -33,7 +35,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr Milliseconds look_timeout{20'000};
 
-/// How far a backfill that was begun before has come.
+/// How far a backfill that was begun before has come. The mark of what was asked for is the UUID of
+/// the table that takes the rows.
 struct Begun : FixedLoad {
   bool active = false;  ///< its group has members
 };
@@ -120,29 +123,78 @@ class Backfill {
       if (!asked_.dry_run) plan_.witnesses = TRY(take_witness(*source, plan_.first_records()));
       source->close(Milliseconds{1000});
     }
+    plan_.asked = asked_.range->text;
+    const std::string uuid = TRY(table_uuid());
+    if (!uuid.empty()) plan_.asked += " #" + uuid;
     if (asked_.dry_run) return show_plan();
     if (plan_.partial_count() > 0 && !asked_.allow_partial) {
       return Error{Errc::data_loss, "range-partial",
                    partial_words(plan_) + ": older records were deleted",
                    "see the plan with -n; to load what is left: --allow-partial"};
     }
+    if (plan_.live() > 0) {
+      note(fmt::format(
+          "{} of the range {} not committed by the live group '{}' yet: it loads them "
+          "itself (--duplicates allow: load them here, too)",
+          counted(plan_.live(), "record"), plan_.live() == 1 ? "is" : "are", pipeline_.live_group));
+      if (plan_.records() == 0) return nothing_to_do();
+    }
     TRY(look_for_duplicates());
     TRY(ask());
+    if (!settings_.output.yes) {
+      // Somebody took his time to answer.
+      const auto begun = TRY(look_up(groups, plan_.group, pipeline_.topic.value));
+      if (begun && !begins_anew_) return begun->finished() ? already_done(*begun) : resume(*begun);
+      TRY(look_for_duplicates());
+    }
     if (begins_anew_) TRY(groups.remove(plan_.group, look_timeout));
     const bool replaces = asked_.duplicates == Duplicates::replace && plan_.records() > 0;
     if (replaces) TRY(replace(groups));
     TRY(fix_range(groups));
     crash_point("backfill-fixed");
-    return go(plan_.fixed());
+    return go(plan_.fixed(), plan_.asked);
   }
 
   Result<int> resume(const Begun& begun) {
-    note(fmt::format("resuming backfill {} ({}): {} of {} done{}", plan_.id, begun.asked,
-                     grouped(begun.done()), counted(begun.records(), "record"),
+    note(fmt::format("resuming backfill {} ({}): {} of {} done{}", plan_.id,
+                     asked_words(begun.asked), grouped(begun.done()),
+                     counted(begun.records(), "record"),
                      begun.active ? ", shared with a process that is at it" : ""));
     if (asked_.dry_run) return exit_code::ok;
     TRY(check_topic(begun));
-    return go(begun.fixed);
+    TRY(check_table(begun));
+    return go(begun.fixed, begun.asked);
+  }
+
+  /// Empty where its database keeps none.
+  Result<std::string> table_uuid() const {
+    auto server = TRY(clickhouse::open_server(this->server(), pipeline_.database(),
+                                              pipeline_.table_name(), clock_));
+    const Table table =
+        TRY(clickhouse::describe_table(server, pipeline_.database(), pipeline_.table_name()));
+    const bool none = table.uuid.find_first_not_of("0-") == std::string::npos;
+    return none ? std::string() : table.uuid;
+  }
+
+  /// The rest of the range may be in another table already: a snapshot holds everything.
+  Result<void> check_table(const Begun& begun) const {
+    const std::string_view uuid = asked_mark(begun.asked);
+    if (uuid.empty() || uuid == TRY(table_uuid())) return {};
+    return Error{Errc::config, "range-table-changed",
+                 fmt::format("{} is another table than it was when backfill {} began: a snapshot "
+                             "took its place, or it was made anew",
+                             pipeline_.table.value, plan_.id),
+                 "look at what it holds; to load the range into the table that is there: --again"};
+  }
+
+  Result<int> nothing_to_do() {
+    if (settings_.output.format != OutputFormat::text) {
+      print(
+          Json{{"type", "backfill"}, {"v", 1}, {"id", plan_.id}, {"state", "done"}, {"records", 0}}
+              .dump() +
+          "\n");
+    }
+    return exit_code::ok;
   }
 
   Result<std::unique_ptr<Source>> open_source() const {
@@ -179,14 +231,23 @@ class Backfill {
       return exit_code::ok;
     }
     print(fmt::format("backfill {} ({}) is already done: {}; to load it anew: --again\n", plan_.id,
-                      begun.asked, counted(begun.records(), "record")));
+                      asked_words(begun.asked), counted(begun.records(), "record")));
     return exit_code::ok;
   }
 
+  /// With what would be refused, as far as it can be known now.
   Result<int> show_plan() {
-    print(settings_.output.format == OutputFormat::text
-              ? plan_text(plan_, pipeline_, asked_)
-              : plan_json(plan_, pipeline_, asked_).dump() + "\n");
+    const Result<void> refused = look_for_duplicates();
+    if (settings_.output.format == OutputFormat::text) {
+      print(plan_text(plan_, pipeline_, asked_));
+      if (!refused.ok()) {
+        print(fmt::format("problem: {} ({})\n", refused.error().message, refused.error().fix));
+      }
+      return exit_code::ok;
+    }
+    Json plan = plan_json(plan_, pipeline_, asked_);
+    plan["problem"] = refused.ok() ? Json() : Json(refused.error().message);
+    print(plan.dump() + "\n");
     return exit_code::ok;
   }
 
@@ -249,7 +310,7 @@ class Backfill {
     const FixedLoad load{.fixed = plan_.fixed(),
                          .committed = {},
                          .witnesses = plan_.witnesses,
-                         .asked = asked_.range->text};
+                         .asked = plan_.asked};
     const Result<void> set = groups.set_offsets(plan_.group, pipeline_.topic.value,
                                                 load.starts("backfill-" + plan_.id), look_timeout);
     if (set.ok() || set.error().slug != "kafka-group-active") return set;
@@ -270,10 +331,10 @@ class Backfill {
                     .refused = "nothing was loaded"});
   }
 
-  int go(std::map<PartitionId, OffsetRange> fixed) {
+  int go(std::map<PartitionId, OffsetRange> fixed, std::string asked) {
     RangeRun range;
     range.fixed = std::move(fixed);
-    range.asked = asked_.range->text;
+    range.asked = std::move(asked);
     if (asked_.strict_time) {
       range.timestamps = TimeRange{WallTime::min(), WallTime::max()};
       if (asked_.range->from.kind == RangeEdge::Kind::time) {
@@ -301,10 +362,11 @@ class Backfill {
       const std::string state = begun->active       ? "running"
                                 : begun->finished() ? "done"
                                                     : "unfinished";
-      rows.push_back({id, escape_control(begun->asked, 64), state, grouped(begun->records()),
+      const std::string words(asked_words(begun->asked));
+      rows.push_back({id, escape_control(words, 64), state, grouped(begun->records()),
                       grouped(begun->done())});
       all.push_back({{"id", id},
-                     {"range", begun->asked},
+                     {"range", words},
                      {"state", state},
                      {"records", begun->records()},
                      {"done", begun->done()}});

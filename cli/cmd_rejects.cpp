@@ -253,6 +253,8 @@ void turn_to_rejects(PipelineSettings& pipeline) {
   pipeline.on_error.value = OnError::reject;
   pipeline.start.value = {};
   const bool topic = !pipeline.reject.topic.value.empty();
+  // A file keeps no offsets, so none that tell what was under way.
+  if (!topic) pipeline.delivery.value = DeliveryLevel::at_least_once;
   pipeline.topics_regex.value.clear();
   pipeline.topic.value = topic ? pipeline.reject.topic.value : pipeline.reject.file.value;
   pipeline.group.value = replay_group(pipeline.group.value);
@@ -271,6 +273,17 @@ Result<void> check_selection(const Invocation& invocation, Settings& settings) {
                  "--reject-topic or --reject-file"};
   }
   std::erase_if(pipelines, keeps_none);
+  const auto full = std::find_if(pipelines.begin(), pipelines.end(), [](const auto& pipeline) {
+    return pipeline.mode.value == Mode::full;
+  });
+  if (settings.rejects.replay && full != pipelines.end()) {
+    return Error{Errc::config, "replay-full-load",
+                 fmt::format("pipeline {} loads everything at each run (mode = \"full\"): its "
+                             "rejected records belong to the load that they were in",
+                             full->name),
+                 fmt::format("mend the table or the producer, then load it again: sluice sync {}",
+                             full->name)};
+  }
   // One that the configuration names is made by the first run.
   for (const PipelineSettings& pipeline : pipelines) {
     const Setting<std::string>& file = pipeline.reject.file;

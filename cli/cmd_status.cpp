@@ -70,7 +70,7 @@ class Viewer {
       if (found && (settings_.watch || healthy || !waits(begun))) {
         write(found->status);
         unfinished_ = found->unfinished;
-        if (!settings_.watch || !console_.output().status()) return found->status.exit_code();
+        if (!settings_.watch || console_.output().closed()) return found->status.exit_code();
       }
       const Milliseconds step = settings_.watch.value_or(wait_step);
       std::this_thread::sleep_until(std::max(started + step, SystemClock().now()));

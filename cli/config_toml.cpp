@@ -10,6 +10,8 @@
 namespace sluice::cli {
 namespace {
 
+constexpr int depth_max = 256;
+
 Origin origin_of(const std::string& name, const toml::source_region& region) {
   Origin origin{Origin::Kind::file, name, region.begin.line, region.begin.column, 0};
   const bool one_line = region.end.line == region.begin.line;
@@ -45,7 +47,7 @@ ConfigValue convert_table(const std::string& name, const toml::table& table) {
   return value;
 }
 
-// Recursion is bounded: toml++ refuses values nested deeper than 256.
+// Recursion is bounded: toml++ refuses values nested deeper than 256, too_deep() dotted keys.
 ConfigValue convert(const std::string& name, const toml::node& node) {
   if (const auto* table = node.as_table()) return convert_table(name, *table);
   ConfigValue value;
@@ -69,6 +71,22 @@ ConfigValue convert(const std::string& name, const toml::node& node) {
   return value;
 }
 
+/// Whether tables stand in tables for more than so many levels, as dotted keys can have it.
+bool too_deep(const toml::node& node, int levels) {
+  if (levels == 0) return true;
+  if (const auto* table = node.as_table()) {
+    for (const auto& [key, child] : *table) {
+      if (too_deep(child, levels - 1)) return true;
+    }
+  }
+  if (const auto* array = node.as_array()) {
+    for (const toml::node& child : *array) {
+      if (too_deep(child, levels - 1)) return true;
+    }
+  }
+  return false;
+}
+
 /// toml++'s own words, without the "Error while parsing …:" that says nothing to an administrator.
 std::string plain_reason(std::string_view description) {
   const size_t colon = description.find(": ");
@@ -82,7 +100,10 @@ std::optional<ConfigValue> parse_toml(const std::string& name, std::string_view 
                                       Problems& problems) {
   problems.add_source(name, text);
   try {
-    return convert_table(name, toml::parse(text, name));
+    const toml::table parsed = toml::parse(text, name);
+    if (!too_deep(parsed, depth_max)) return convert_table(name, parsed);
+    problems.add(origin_of(name, {{1, 1}, {1, 1}, nullptr}),
+                 "the configuration is nested too deeply");
   } catch (const toml::parse_error& error) {
     Origin origin = origin_of(name, error.source());
     if (problems.may_hold_secret(origin)) {

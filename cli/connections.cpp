@@ -22,12 +22,6 @@ std::string host_of(const std::string& url) {
   return lower(rest);
 }
 
-/// A proxy's URL may hold its password.
-std::string without_userinfo(const std::string& url) {
-  const size_t at = url.rfind('@');
-  return at == std::string::npos ? url : url.substr(at + 1);
-}
-
 std::string proxy_for(const std::string& url, const ClickHouseSettings& settings,
                       const Environment& environment) {
   const Setting<std::string>& proxy = settings.proxy;
@@ -118,6 +112,14 @@ Result<Connections> make_connections(const Settings& settings, const Environment
     TRY(add_servers(settings, environment, destination, connections));
   }
   return connections;
+}
+
+std::string without_userinfo(const std::string& url) {
+  const size_t scheme = url.find("://");
+  const size_t host = scheme == std::string::npos ? 0 : scheme + 3;
+  const size_t at = url.rfind('@');
+  if (at == std::string::npos || at < host) return url;
+  return url.substr(0, host) + url.substr(at + 1);
 }
 
 bool bypasses_proxy(const std::string& host, const std::string& no_proxy) {

@@ -35,6 +35,9 @@ struct Connections {
 [[nodiscard]] Result<Connections> make_connections(const Settings& settings,
                                                    const Environment& environment);
 
+/// The URL without user and password: a proxy's may hold them.
+[[nodiscard]] std::string without_userinfo(const std::string& url);
+
 /// Whether NO_PROXY ("a.example,.b.example,*") names the host.
 [[nodiscard]] bool bypasses_proxy(const std::string& host, const std::string& no_proxy);
 

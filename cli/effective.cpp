@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "cli/connections.hpp"
 #include "cli/text.hpp"
 
 namespace sluice::cli {
@@ -119,7 +120,7 @@ void write_clickhouse(const std::string& table, const ClickHouseSettings& clickh
   out.word("compression", clickhouse.compression, compression_word(clickhouse.compression.value));
   out.setting("timeout", clickhouse.timeout);
   if (clickhouse.proxy.origin.kind != Origin::Kind::environment) {
-    out.text("proxy", clickhouse.proxy);
+    out.line("proxy", toml_text(without_userinfo(clickhouse.proxy.value)), clickhouse.proxy.origin);
   }
   if (clickhouse.allow_plaintext_auth.value) {
     out.setting("allow_plaintext_auth", clickhouse.allow_plaintext_auth);

@@ -67,8 +67,9 @@ constexpr std::string_view exit_codes_text =
   65        a record could not be decoded or inserted, and the policy is stop
   70        internal error: a bug
   74        a reject, log or summary file could not be written
-  75        Kafka or ClickHouse unreachable or overloaded for longer than --retry-max-time, or the
-            pipeline runs already (--if-running fail); try again
+  75        Kafka or ClickHouse unreachable or overloaded for longer than --retry-max-time (at the
+            start 10 to 30 s, unless it is given), or the pipeline runs already (--if-running
+            fail); try again
   77        authentication, ACL or grant refused
   78        configuration invalid; topic, table or column missing; types do not fit
   130, 143  interrupted by SIGINT, by SIGTERM or SIGHUP after draining; the same command goes on

@@ -80,6 +80,7 @@ Result<void> Log::open(const std::string& path) {
 }
 
 Result<void> Log::reopen() {
+  if (path_.empty()) return {};
   FileDescriptor file = TRY(open_file(path_, "log file", O_WRONLY | O_CREAT | O_APPEND, 0640));
   const std::lock_guard lock(mutex_);
   file_ = std::move(file);

@@ -96,9 +96,9 @@ void PipelineMeter::outcome(const InsertOutcome& outcome) {
   if (outcome.kind == Kind::failed) result = "failed";
   if (inserted) insert_seconds_.Observe(seconds(outcome.duration));
   const std::lock_guard lock(mutex_);
-  ++facts_.inserts_by_result[result];
+  if (outcome.kind != Kind::readable) ++facts_.inserts_by_result[result];
   if (outcome.exception_code > 0) ++facts_.exceptions_by_code[outcome.exception_code];
-  const bool answered = inserted || outcome.exception_code > 0;
+  const bool answered = inserted || outcome.kind == Kind::readable || outcome.exception_code > 0;
   if (answered && !server_.empty()) facts_.servers[server_] = true;
   retried_.erase(outcome.id);
 }

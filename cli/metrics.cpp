@@ -70,6 +70,8 @@ void add_program(MetricsPage& page, const Reloads& reloads) {
   page.add({}, seconds_since_epoch(reloads.success_ms));
 }
 
+std::string word_of(RecordFormat format) { return format == RecordFormat::raw ? "raw" : "json"; }
+
 void add_pipelines(MetricsPage& page, const std::vector<View>& views) {
   page.gauge("sluice_pipeline_info", "What a pipeline reads and writes; always 1.");
   for (const View& view : views) {
@@ -77,7 +79,7 @@ void add_pipelines(MetricsPage& page, const std::vector<View>& views) {
     page.add({{"pipeline", settings.name},
               {"topic", settings.topic.value},
               {"table", settings.table.value},
-              {"format", "json"},
+              {"format", word_of(settings.format.value)},
               {"group", settings.group.value}},
              1.0);
   }
@@ -198,7 +200,8 @@ void add_client(MetricsPage& page, const std::vector<View>& views) {
 void add_records(MetricsPage& page, const std::vector<View>& views) {
   page.counter("sluice_records_decoded_total", "Records that became rows of a block.");
   for (const View& view : views) {
-    page.add(labels_of(view, "format", "json"), view.facts.decoded);
+    page.add(labels_of(view, "format", word_of(view.pipeline.settings.format.value)),
+             view.facts.decoded);
   }
   page.counter("sluice_decode_seconds_total",
                "Time spent on making rows of records, extrapolated from one in 64.");

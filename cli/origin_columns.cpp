@@ -31,6 +31,9 @@ Result<clickhouse::OriginColumns> origin_columns_of(const PipelineSettings& pipe
   auto columns = clickhouse::origin_columns(
       TRY(clickhouse::describe_table(server, pipeline.database(), pipeline.table_name())));
   apply(pipeline.columns.rules, columns);
+  // Rows of the other topics have the same partitions and offsets.
+  const bool several = pipeline.topics_regex.origin.kind != Origin::Kind::built_in;
+  if (several && columns.topic.empty()) return clickhouse::OriginColumns{};
   return columns;
 }
 

@@ -28,6 +28,11 @@ void Output::write_at_once(std::string_view text) {
   static_cast<void>(write_all(STDOUT_FILENO, text, "standard output"));
 }
 
+bool Output::closed() const {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
 Result<void> Output::status() const {
   const std::lock_guard lock(mutex_);
   return status_;

@@ -16,6 +16,8 @@ class Output {
   /// The last words, from a thread that must not wait: what anybody writes after them is dropped,
   /// and they are not said when somebody is writing or nobody reads.
   void write_at_once(std::string_view text);
+  /// Nobody reads any more, or it cannot be written.
+  [[nodiscard]] bool closed() const;
   /// The first failure to write, if there was one.
   [[nodiscard]] Result<void> status() const;
 

@@ -138,7 +138,8 @@ std::string bar_line(const ProgressView& view, size_t name_width, const BarStyle
   const size_t around = display_width(name) + 2 + display_width(tail) + (style.unicode ? 1 : 3);
   const size_t room = style.columns > around ? style.columns - around : 0;
   const bool drawn = !view.endless && view.phase != Phase::waiting && view.phase != Phase::starting;
-  if (!drawn || room < bar_columns_min) return name + tail;
+  const char* const gap = tail.starts_with(' ') ? "" : " ";
+  if (!drawn || room < bar_columns_min) return name + gap + tail;
   return fmt::format("{}  {} {}", name, bar(view, std::min(room, bar_columns_max), style), tail);
 }
 

@@ -210,7 +210,15 @@ ReplayFile::ReplayFile(std::string path, std::string group, RejectLines lines, O
       lines_(std::move(lines)),
       observer_(observer) {}
 
+ReplayFile::~ReplayFile() {
+  if (finished_) return;
+  if (const auto finished = finish(); !finished.ok()) {
+    observer_.warning(finished.error().slug, finished.error().message);
+  }
+}
+
 Result<void> ReplayFile::finish() {
+  finished_ = true;
   if (!lines_.file().open()) return {};
   if (!unreadable_.empty()) {
     observer_.warning("reject-lines",

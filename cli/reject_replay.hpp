@@ -60,6 +60,9 @@ class ReplayFile final : public Source {
                                                                 const std::string& group,
                                                                 Observer& observer);
   ReplayFile(std::string path, std::string group, RejectLines lines, Observer& observer);
+  ReplayFile(const ReplayFile&) = delete;
+  ReplayFile& operator=(const ReplayFile&) = delete;
+  ~ReplayFile() override;  ///< finishes what could not even begin
 
   [[nodiscard]] Result<void> finish();
 
@@ -91,6 +94,7 @@ class ReplayFile final : public Source {
   Observer& observer_;
   AssignmentListener* listener_ = nullptr;
   bool assigned_ = false;
+  bool finished_ = false;
   size_t next_ = 0;
   std::optional<Committed> committed_;
   std::vector<size_t> others_;   ///< lines that are not ours, in order

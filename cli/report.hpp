@@ -15,6 +15,7 @@ namespace sluice::cli {
 /// What one pipeline of a run did.
 struct PipelineResult {
   std::string topic;
+  std::string group;
   std::string table;
   std::string reject_sink;  ///< "topic:orders.rejects"; empty without one
   std::string place;        ///< "sluice.toml:14", for error messages; may be empty

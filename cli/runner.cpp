@@ -140,8 +140,8 @@ PipelineReport Runner::run_to_end(Job& job, const std::stop_token& stop) {
   }
 }
 
-/// A run without an end waits for what is away for as long as it takes; lost offsets that are to be
-/// passed over are passed at the start.
+/// A run without an end waits for what is away for as long as it takes, others at their start only
+/// where they were told how long; lost offsets that are to be passed over are passed at the start.
 bool Runner::starts_again(const PipelineSettings& pipeline, const PipelineReport& report,
                           int vain) const {
   constexpr int vain_max = 5;
@@ -152,8 +152,13 @@ bool Runner::starts_again(const PipelineSettings& pipeline, const PipelineReport
                                   report.error->slug == "table-replaced";
   if (settled_by_joining && vain < vain_max) return true;
   switch (report.error->code) {
-    case Errc::unavailable:
-      return settings_.run.continuous && settings_.run.retry_time_max.value.count() == 0;
+    case Errc::unavailable: {
+      const Setting<Milliseconds>& patience = settings_.run.retry_time_max;
+      const std::string& slug = report.error->slug;
+      const bool away = slug == "clickhouse-unreachable" || slug == "kafka-unreachable";
+      if (patience.value.count() == 0) return settings_.run.continuous;
+      return away && patience.origin.kind != Origin::Kind::built_in && elapsed() < patience.value;
+    }
     case Errc::data_loss:
       return pipeline.on_gap.value == OnGap::go_on && vain < vain_max;
     default:
@@ -198,6 +203,8 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
     auto kept = require_exactly_once(pipeline, connections_, clock_);
     if (!kept) return not_started(std::move(kept).error());
     options.exactly_once = *kept;
+    // Rows of rejects tell where they were read first, not where they were kept.
+    if (!pipeline.replayed_group.empty()) options.exactly_once->provenance = false;
     // What a person decided is decided once.
     options.exactly_once->decisions = std::exchange(job.decisions, {});
   }

@@ -53,6 +53,7 @@ Runner::~Runner() = default;
 PipelineResult Runner::result_of(const PipelineSettings& pipeline) const {
   PipelineResult result;
   result.topic = pipeline.topic.value;
+  result.group = pipeline.group.value;
   result.table = pipeline.table.value;
   result.reject_sink = pipeline.reject.describe();
   if (pipeline.origin.kind == Origin::Kind::file) result.place = pipeline.origin.place();
@@ -61,8 +62,9 @@ PipelineResult Runner::result_of(const PipelineSettings& pipeline) const {
   for (const PipelineResult& earlier : before_ == nullptr ? none : before_->pipelines) {
     if (earlier.report.name != pipeline.name) continue;
     result.report = earlier.report;
-    // Offsets of another topic are none of this one.
-    if (earlier.topic != result.topic) result.report.partitions.clear();
+    // Offsets of another topic or group are none of this one.
+    const bool same = earlier.topic == result.topic && earlier.group == result.group;
+    if (!same) result.report.partitions.clear();
   }
   return result;
 }
@@ -71,7 +73,10 @@ Runner::Job& Runner::add_job(MeteredPipeline& pipeline, Family* family) {
   const std::lock_guard lock(mutex_);
   Job& job = jobs_.emplace_back(console_, pipeline, family);
   job.watch.counts().endless = settings_.run.continuous;
-  for (const Decision& decision : settings_.run.decisions) {
+  // What a person decided is for what lay open when the process began: later turns find other
+  // things.
+  static const std::vector<Decision> none;
+  for (const Decision& decision : before_ == nullptr ? settings_.run.decisions : none) {
     const bool other = decision.partition && decision.partition->first != job.settings.topic.value;
     if (family == nullptr || !other) job.decisions.push_back(decision);
   }
@@ -106,7 +111,12 @@ RunReport Runner::run(std::stop_source stop, const std::function<int()>& signal)
     run_endless(stop, signal);
   } else {
     std::vector<std::jthread> threads;
-    for (size_t count = 0; count < std::min(threads_max, jobs_.size()); ++count) {
+    // Pipelines may share a reject file, which one replays at a time.
+    const bool replays = std::any_of(jobs_.begin(), jobs_.end(), [](const Job& job) {
+      return !job.settings.replayed_group.empty() && !job.settings.reject.file.value.empty();
+    });
+    const size_t at_once = replays ? 1 : std::min(threads_max, jobs_.size());
+    for (size_t count = 0; count < at_once; ++count) {
       threads.emplace_back([&] { run_some(stop, signal); });
     }
   }
@@ -240,6 +250,7 @@ void Runner::take_topics(Family& family, const std::vector<std::string>& topics,
         &add_job(monitor_.health().add(pipeline_of_topic(family.settings, topic)), &family);
     // One that comes while we look has never been read.
     at->second->read_whole = family.known || !first;
+    if (!first) at->second->decisions.clear();
     console_.add_progress(at->second->settings.name, at->second->watch.counts());
     if (!first) console_.note(fmt::format("{}: topic {} is new", name, topic));
     fresh.push_back(at->second);
@@ -259,6 +270,8 @@ void Runner::take_topics(Family& family, const std::vector<std::string>& topics,
     }
     if (there && missing) {
       console_.note(fmt::format("{}: topic {} is back", name, topic));
+      job->read_whole = true;
+      job->result.report.partitions.clear();
       fresh.push_back(job);
     }
   }

@@ -240,6 +240,7 @@ void Sample::add(std::string_view record) {
   ++records_;
   values_.emplace_back(record);
   for (const auto& [name, value] : json.items()) {
+    if (name.empty()) continue;  // no column can be called that
     const auto [entry, is_new] = index_.try_emplace(name, fields_.size());
     if (is_new) fields_.emplace_back().name = name;
     SampledField& field = fields_[entry->second];

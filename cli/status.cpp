@@ -183,12 +183,13 @@ void add_offset_problems(const PipelineSettings& pipeline, const PipelineLook& l
   }
 }
 
-/// Kafka counts from the group's last run, which was not before its last insert: it may be later.
+/// Kafka counts from when the group's last member left it, which was not before its last insert: it
+/// may be later, and was where the offsets have outlived that.
 void add_expiry_problem(const PipelineLook& look, PipelineStatus& status, WallTime now) {
   const bool resting = status.members == 0u && look.committed && !look.committed->empty();
   if (!resting || !look.offsets_retention || !status.last_insert_at) return;
   const Milliseconds age = now - *status.last_insert_at;
-  if (age < *look.offsets_retention / 2) return;
+  if (age < *look.offsets_retention / 2 || age > *look.offsets_retention) return;
   status.problems.push_back(warning(
       "offsets-expire",
       fmt::format("Kafka forgets the offsets of group {} when it rests for {}, and its last insert "
@@ -223,7 +224,7 @@ RangeRunStatus range_run_status(const RangeRunLook& look) {
     known = true;
     total += distance(record.fixed->first, record.fixed->next);
     remaining += distance(std::max(committed.offset, record.fixed->first), record.fixed->next);
-    if (out.asked.empty()) out.asked = record.asked;
+    if (out.asked.empty()) out.asked = asked_words(record.asked);
   }
   if (known) {
     out.total = total;

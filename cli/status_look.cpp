@@ -217,7 +217,9 @@ class PipelineLooker {
     put([&](PipelineLook& look) {
       if (count) {
         look.rejected_24h = *count;
-      } else if (count.error().slug != "topic-missing") {  // it may be made with the first reject
+      } else if (count.error().slug == "topic-missing") {  // it may be made with the first reject
+        look.rejected_24h = 0;
+      } else {
         look.errors.push_back(count.error());
       }
     });

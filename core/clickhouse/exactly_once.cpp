@@ -193,6 +193,14 @@ class Preflight {
   [[nodiscard]] std::string alter(std::string_view what) const {
     return "ALTER TABLE " + shown() + " " + std::string(what);
   }
+  /// The columns that would tell where a row came from, as far as the table has none.
+  [[nodiscard]] std::string missing_provenance() const {
+    std::string add("ADD COLUMN _topic LowCardinality(String)");
+    if (!origin_columns(table()).known()) {
+      add += ", ADD COLUMN _partition Int32, ADD COLUMN _offset Int64";
+    }
+    return add;
+  }
   [[nodiscard]] const TableColumn* column(std::string_view name) const {
     const auto found = std::find_if(table().columns.begin(), table().columns.end(),
                                     [&](const TableColumn& one) { return one.name == name; });
@@ -260,8 +268,7 @@ void Preflight::check_engine() {
           ", whose deduplication alone does not outlive every crash of the server, and its rows do "
           "not tell where they came from",
       provenance_.empty()
-          ? alter("ADD COLUMN _topic LowCardinality(String), ADD COLUMN _partition "
-                  "Int32, ADD COLUMN _offset Int64")
+          ? alter(missing_provenance())
           : "use a table from which no rows disappear, or a replicated one: " + hidden_by_);
 }
 
@@ -504,9 +511,9 @@ void Preflight::check_clock() {
 
 void Preflight::find_provenance() {
   const OriginColumns origin = origin_columns(table());
-  if (origin.known()) {
-    provenance_ =
-        (origin.topic.empty() ? "" : origin.topic + ", ") + origin.partition + ", " + origin.offset;
+  // Without the topic rows of another one that fills the table, too, would be taken for these.
+  if (origin.known() && !origin.topic.empty()) {
+    provenance_ = origin.topic + ", " + origin.partition + ", " + origin.offset;
   }
   hidden_by_ = hides_rows(table());
   report_.provenance = !provenance_.empty() && hidden_by_.empty();
@@ -522,9 +529,12 @@ void Preflight::check_provenance() {
       ": what is left open for longer than the safe age stops its partition and waits for you";
   if (!provenance_.empty())
     return add("P14", State::doubtful, hidden_by_ + later, "a longer window");
-  add("P14", State::doubtful, "rows do not tell where they came from" + later,
-      alter("ADD COLUMN _topic LowCardinality(String), ADD COLUMN _partition Int32, ADD COLUMN "
-            "_offset Int64"));
+  const bool no_topic = origin_columns(table()).known();
+  add("P14", State::doubtful,
+      (no_topic ? "rows do not tell their topic (_topic)"
+                : "rows do not tell where they came from") +
+          later,
+      alter(missing_provenance()));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "core/clickhouse/exception.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include "core/clickhouse/text.hpp"
@@ -34,6 +35,19 @@ std::string_view between_last(std::string_view text, std::string_view before,
 
 std::string_view cut_at(std::string_view text, std::string_view marker) {
   return text.substr(0, text.find(marker));
+}
+
+/// Without the ": While executing NAME" of whoever read the body.
+std::string_view without_reader(std::string_view text) {
+  constexpr std::string_view reader = ": While executing ";
+  const size_t found = text.rfind(reader);
+  if (found != std::string_view::npos) {
+    const std::string_view name = text.substr(found + reader.size());
+    const auto letter = [](unsigned char byte) { return std::isalnum(byte) != 0; };
+    if (std::all_of(name.begin(), name.end(), letter)) text = text.substr(0, found);
+  }
+  if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  return text;
 }
 
 /// Where "Code: 27. DB::Exception…" begins in the body of an answer.
@@ -160,15 +174,21 @@ std::optional<uint64_t> blamed_row(const Exception& exception, const Insert& ins
   // A view counts the rows of its own result.
   if (!failing_view(exception).empty()) return std::nullopt;
   // The values of a violated row stand behind its number; a row that cannot be parsed is quoted
-  // before it. So quoted text never decides.
+  // before it, and nothing but the reader's name behind it. So quoted text never decides. Only
+  // readers of text number rows: what casts and defaults say about a row of Native is quoted.
   constexpr std::string_view violation = " is violated at row ";
   constexpr std::string_view parsing = "(at row ";
-  const std::string_view text = exception.text;
+  std::string_view text = exception.text;
   const bool constraint = exception.code == violated_constraint;
+  if (!constraint) {
+    if (insert.format != InsertFormat::json_each_row) return std::nullopt;
+    text = without_reader(text);
+  }
   const size_t found = constraint ? text.find(violation) : text.rfind(parsing);
   if (found == std::string_view::npos) return std::nullopt;
-  const size_t length = constraint ? violation.size() : parsing.size();
-  const auto row = number_at<uint64_t>(text.substr(found + length));
+  const std::string_view rest = text.substr(found + (constraint ? violation : parsing).size());
+  if (!constraint && rest.find_first_not_of("0123456789") + 1 != rest.size()) return std::nullopt;
+  const auto row = number_at<uint64_t>(rest);
   if (!row || *row == 0 || *row > insert.rows) return std::nullopt;
   return *row - 1;
 }

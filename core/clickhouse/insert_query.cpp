@@ -34,6 +34,17 @@ std::string full_name(const Table& table) {
   return in_quotes(table.database, '`') + "." + in_quotes(table.name, '`');
 }
 
+/// Where the rows go: into the table, or nowhere.
+std::string target_of(const Table& table, const Insert& insert) {
+  if (!insert.dry_run) return full_name(table);
+  std::string structure;
+  List columns(structure);
+  for (const TableColumn& column : table.columns) {
+    if (column.insertable()) columns.next() += name_of(column.name) + " " + column.type.name;
+  }
+  return "FUNCTION null(" + in_quotes(structure, '\'') + ")";
+}
+
 /// What ClickHouse puts into a column of `type` that gets no value.
 std::string default_value(std::string_view expression, std::string_view type) {
   const std::string type_literal = in_quotes(type, '\'');
@@ -106,28 +117,28 @@ std::string select_query(const Table& table, const Insert& insert) {
     }
   }
   const BodyColumns body(insert.columns);
-  std::string query = "INSERT INTO " + full_name(table) + " (" + names + ")";
+  std::string query = "INSERT INTO " + target_of(table, insert) + " (" + names + ")";
   if (!aliases.empty()) query += " WITH " + aliases;
   query += " SELECT " + values + " FROM (SELECT " + body.renaming + " FROM input(" +
            in_quotes(body.structure, '\'') + ")) FORMAT Native";
   return query;
 }
 
-std::string column_query(const Table& table, const std::string& names) {
-  return "INSERT INTO " + full_name(table) + " (" + names + ") FORMAT Native";
+std::string column_query(const std::string& target, const std::string& names) {
+  return "INSERT INTO " + target + " (" + names + ") FORMAT Native";
 }
 
 }  // namespace
 
 std::string insert_query(const Table& table, const Insert& insert) {
   if (insert.format == InsertFormat::json_each_row) {
-    return "INSERT INTO " + full_name(table) + " FORMAT JSONEachRow";
+    return "INSERT INTO " + target_of(table, insert) + " FORMAT JSONEachRow";
   }
   if (!insert.plain()) return select_query(table, insert);
   std::string names;
   List list(names);
   for (const InsertColumn& column : insert.columns) list.next() += name_of(column.name);
-  return column_query(table, names);
+  return column_query(target_of(table, insert), names);
 }
 
 std::string empty_insert_query(const Table& table) {
@@ -136,11 +147,11 @@ std::string empty_insert_query(const Table& table) {
   for (const TableColumn& column : table.columns) {
     if (column.insertable()) list.next() += name_of(column.name);
   }
-  return column_query(table, names);
+  return column_query(full_name(table), names);
 }
 
 std::string empty_insert_query(const Table& table, const TableColumn& column) {
-  return column_query(table, name_of(column.name));
+  return column_query(full_name(table), name_of(column.name));
 }
 
 }  // namespace sluice::clickhouse

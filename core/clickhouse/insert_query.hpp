@@ -22,6 +22,7 @@ namespace sluice::clickhouse {
 ///                     FORMAT Native
 ///   cast              as flagged, with CAST(__sluice_v0, 'A') AS `a`
 ///   json_each_row     INSERT INTO `db`.`t` FORMAT JSONEachRow
+///   dry run           as each of them, with FUNCTION null('`a` A, `b` B, …') for the table
 ///
 /// A DEFAULT may use any other column of the table: those the body leaves out (`o`, with a DEFAULT
 /// of its own) and those no INSERT fills (`e`) are given their own defaults under their names, as

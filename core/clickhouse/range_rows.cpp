@@ -14,6 +14,8 @@
 namespace sluice::clickhouse {
 namespace {
 
+constexpr Milliseconds looking_max{3'600'000};  ///< for what has to look at many rows
+
 std::string name_of(const RangeRows& rows) {
   return in_quotes(rows.database, '`') + "." + in_quotes(rows.table, '`');
 }
@@ -94,6 +96,7 @@ Result<std::optional<uint64_t>> count_range_rows(const ServerOptions& options,
                                                  const RangeRows& rows, const Clock& clock) {
   Server server = TRY(open_server(options, rows.database, rows.table, clock));
   const Table table = TRY(describe_table(server, rows.database, rows.table));
+  server.wait_up_to(looking_max);
   return count_range_rows(server, table, rows);
 }
 
@@ -113,6 +116,7 @@ Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& options,
   Server server = TRY(open_server(options, rows.database, rows.table, clock));
   const Table table = TRY(describe_table(server, rows.database, rows.table));
   TRY(catch_up(server, table));
+  server.wait_up_to(looking_max);
   if (!rows.columns.topic.empty()) {
     const std::string topic = in_quotes(rows.columns.topic, '`');
     const auto untold = TRY(
@@ -143,10 +147,16 @@ Result<void> delete_range_rows(const ServerOptions& options, const RangeRows& ro
                                const Clock& clock) {
   CHECK(rows.columns.known());
   Server server = TRY(open_server(options, rows.database, rows.table, clock));
-  return server.command(
+  server.wait_up_to(looking_max);
+  auto deleted = server.command(
       "DELETE FROM " + name_of(rows) + " WHERE " + condition(rows) +
           " SETTINGS mutations_sync = 2, lightweight_deletes_sync = 2",
-      "delete the rows of the range from " + shown_table(rows.database, rows.table));
+      "delete the rows of the range from " + shown_table(rows.database, rows.table), true);
+  if (deleted.ok() || deleted.error().code != Errc::unavailable) return deleted;
+  Error error = std::move(deleted).error();
+  error.message += ": the rows of the range may be deleted by now, or soon";
+  error.fix = "run it again when ClickHouse answers: it loads them anew";
+  return error;
 }
 
 }  // namespace sluice::clickhouse

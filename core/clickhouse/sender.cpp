@@ -86,6 +86,8 @@ InsertOutcome Sender::deliver(const Task& task, const std::stop_token& stop) {
       if (decision.next != Retry::Next::again) {
         outcome.attempts = retry.attempts();
         conclude(decision.next, std::move(verdict), started, outcome);
+        const bool done = outcome.kind == InsertOutcome::Kind::inserted;
+        if (done && insert.dry_run) outcome.kind = InsertOutcome::Kind::readable;
         break;
       }
       observer_.retrying({.insert = insert,

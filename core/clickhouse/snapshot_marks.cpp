@@ -42,8 +42,8 @@ class HttpSnapshotMarks final : public SnapshotMarks {
     return count(options_.table, "_snapshot_id", id);
   }
 
-  Result<bool> marked(const std::string& id) override {
-    return TRY(count(marks(), "snapshot_id", id)) > 0;
+  Result<uint64_t> marked(const std::string& id) override {
+    return count(marks(), "snapshot_id", id);
   }
 
   Result<void> mark(const SnapshotStamp& snapshot, uint64_t rows) override {

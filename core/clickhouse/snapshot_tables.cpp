@@ -64,8 +64,9 @@ class HttpSnapshotTables final : public SnapshotTables {
     if (done.ok() || done.error().code != Errc::no_permission) return done;
     Error error = std::move(done).error();
     error.fix = "GRANT SELECT, INSERT, ALTER, CREATE TABLE, DROP TABLE ON " +
-                in_quotes(options_.database, '`') +
-                ".* to the user, and TABLE ENGINE ON * where the server asks for it";
+                in_quotes(options_.database, '`') + ".* to the user, and TABLE ENGINE ON *" +
+                (options_.cluster.empty() ? "" : " and CLUSTER ON *.*") +
+                " where the server asks for it";
     return error;
   }
 

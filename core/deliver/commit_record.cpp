@@ -137,8 +137,8 @@ std::string CommitRecord::encode() const {
   if (fixed) text += fmt::format("|e={},{}", fixed->first.value, fixed->next.value);
   if (!asked.empty()) text += "|w=" + plain(asked, asked_max);
   if (witness) {
-    text += fmt::format("|r={},{},{:08x}", witness->offset.value, witness->timestamp_ms,
-                        witness->crc);
+    text +=
+        fmt::format("|r={},{},{:08x}", witness->offset.value, witness->timestamp_ms, witness->crc);
   }
   if (handover) {
     text += fmt::format("|h={},{},{},{}", handover->table_uuid, handover->next.value,
@@ -181,6 +181,13 @@ CommitRecord CommitRecord::decode(std::string_view metadata) {
   if (state != (record.intent ? "I" : "D")) return unknown;
   record.kind = Kind::ours;
   return record;
+}
+
+std::string_view asked_words(std::string_view asked) { return asked.substr(0, asked.find(" #")); }
+
+std::string_view asked_mark(std::string_view asked) {
+  const size_t found = asked.find(" #");
+  return found == std::string_view::npos ? std::string_view() : asked.substr(found + 2);
 }
 
 }  // namespace sluice

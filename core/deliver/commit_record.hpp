@@ -34,8 +34,8 @@ struct Intent {
   bool operator==(const Intent&) const = default;
 };
 
-/// One record of a partition as it was when a run over a fixed range began: a topic that was deleted
-/// and made anew holds another one at its offset.
+/// One record of a partition as it was when a run over a fixed range began: a topic that was
+/// deleted and made anew holds another one at its offset.
 struct Witness {
   Offset offset;
   int64_t timestamp_ms = 0;
@@ -79,7 +79,7 @@ struct CommitRecord {
   int64_t inserted_at_ms = -1;  ///< -1: nothing known
   uint64_t sequence = 0;
   std::optional<OffsetRange> fixed;  ///< of a run over a fixed range
-  std::string asked;                 ///< the range as it was asked for; "|" and controls become "?"
+  std::string asked;  ///< the range as it was asked for, see asked_words(); "|" and controls: "?"
   std::optional<Witness> witness;  ///< of a run over a fixed range, in one of its partitions
   std::optional<Handover> handover;
   std::optional<Intent> intent;
@@ -87,5 +87,10 @@ struct CommitRecord {
   [[nodiscard]] std::string encode() const;
   [[nodiscard]] static CommitRecord decode(std::string_view metadata);
 };
+
+/// What people read of CommitRecord::asked; what follows " #" is for programs.
+[[nodiscard]] std::string_view asked_words(std::string_view asked);
+/// And that; empty where there is none.
+[[nodiscard]] std::string_view asked_mark(std::string_view asked);
 
 }  // namespace sluice

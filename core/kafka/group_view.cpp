@@ -63,8 +63,9 @@ Result<GroupView> GroupView::open(const ClusterOptions& cluster, const std::stri
   const Properties defaults = {{"fetch.wait.max.ms", "50"},
                                {"fetch.error.backoff.ms", "50"},
                                {"fetch.message.max.bytes", "16384"},
-                               {"queued.min.messages", "1"},
-                               {"queued.max.messages.kbytes", "1024"},
+                               // Of all partitions: few would keep one waiting for the others.
+                               {"queued.min.messages", "100000"},
+                               {"queued.max.messages.kbytes", "16384"},
                                {"check.crcs", "true"},
                                {"isolation.level", "read_committed"}};
   const Properties fixed = {{"group.id", group},

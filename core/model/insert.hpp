@@ -53,6 +53,8 @@ struct Insert {
   /// forgotten the token.
   std::optional<TimePoint> resend_before;
   bool may_have_landed = false;  ///< before the first attempt already: sent by an earlier process
+  /// The rows go nowhere: it is only asked whether ClickHouse can read them.
+  bool dry_run = false;
 
   /// Whether the body goes into the table as it is: nothing flagged, nothing cast.
   [[nodiscard]] bool plain() const {
@@ -80,6 +82,7 @@ enum class RetryReason : uint8_t {
 struct InsertOutcome {
   enum class Kind : uint8_t {
     inserted,     ///< ClickHouse acknowledged it
+    readable,     ///< of a dry run: ClickHouse could read all of its rows
     refused_row,  ///< a row of it was refused and the message names it: `row`
     refused,      ///< a row of it was refused, the message names none
     too_large,    ///< refused for its size or number of partitions before anything was written

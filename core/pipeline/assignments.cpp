@@ -31,20 +31,15 @@ Result<std::vector<OffsetRange>> PipelineRun::assigned(
   for (size_t i = 0; i < partitions.size(); ++i) {
     const PartitionId partition = partitions[i];
     const auto held = fresh.find(partition);
-    if (exact() && !committed[i] && sequences_.contains(partition)) {
-      return Error{Errc::data_loss, "exactly-once-halted",
-                   fmt::format("{}[{}]: group {} has no offset any more, though it was committed",
-                               options_.topic, partition.value, options_.group),
-                   "find out who removed it; a new run takes the group as it is"};
-    }
     const bool planned = plan_.partitions.contains(partition);
     const Watermarks marks = held != fresh.end() ? held->second : Watermarks{};
+    if (!committed[i] && had_offset(partition)) TRY(pass_lost_offset(partition, marks));
     std::optional<Committed> stands;
     if (committed[i]) {
       stands = TRY(standing(*committed[i], uuid, ports_.clock.wall()));
-    } else if (const auto range = ranges_.find(partition); range != ranges_.end()) {
+    } else if (const auto begun = starts_.find(partition); begun != starts_.end()) {
       // It was ours before, and nothing could be committed since.
-      stands = Committed{range->second.next, {}};
+      stands = Committed{begun->second, {}};
     }
     Start start{marks.first, {}};
     if (planned || options_.fixed.empty()) {
@@ -64,11 +59,40 @@ Result<std::vector<OffsetRange>> PipelineRun::assigned(
                     .from_committed = stands.has_value(),
                     .end = options_.continuous ? std::max(session.start, marks.end) : session.end});
     ranges_.try_emplace(partition, OffsetRange{session.start, session.start});
+    if (!committed[i]) starts_[partition] = session.start;
     sessions_.insert_or_assign(partition, std::move(session));
   }
   assigned_once_ = true;
   ports_.observer.assigned(told);
   return to_read;
+}
+
+/// Whether the group had an offset of it that this run knows of.
+bool PipelineRun::had_offset(PartitionId partition) const {
+  if (exact()) return sequences_.contains(partition);
+  return group_committed_.contains(partition) && !starts_.contains(partition);
+}
+
+/// Kafka forgets the offsets of a topic with the topic: what the group stood at is no offset of the
+/// one that is there now, however many records that holds by now.
+Result<void> PipelineRun::pass_lost_offset(PartitionId partition, const Watermarks& marks) {
+  const std::string what =
+      fmt::format("{}[{}]: group {} has no offset any more, though it was committed",
+                  options_.topic, partition.value, options_.group);
+  if (exact()) {
+    return Error{Errc::data_loss, "exactly-once-halted", what,
+                 "find out who removed it; a new run takes the group as it is"};
+  }
+  if (options_.on_gap == OnGap::stop || !options_.fixed.empty()) {
+    return Error{Errc::data_loss, "offsets-gone",
+                 what + ": the topic was deleted and made anew, or somebody removed the offset",
+                 "find out which; to load all that the topic holds now: --on-gap continue, or "
+                 "--reset-to earliest"};
+  }
+  pass_gap({.partition = partition, .lost = {}, .resumed = marks.first});
+  group_committed_.erase(partition);
+  starts_[partition] = marks.first;
+  return {};
 }
 
 Session PipelineRun::take_over(PartitionId partition, const std::optional<Committed>& committed,

@@ -99,6 +99,7 @@ void PipelineRun::apply_commit(const CommitOutcome& outcome) {
       sequences_[outcome.partition] = ++found->second.sequence;
       group_committed_[outcome.partition] = outcome.offset;
       ranges_.at(outcome.partition).next = outcome.offset;
+      starts_.erase(outcome.partition);
       commit_failing_since_.reset();
       return;
     case CommitResult::fenced:

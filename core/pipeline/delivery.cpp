@@ -73,9 +73,11 @@ void Delivery::send_next(std::unique_ptr<Flight> flight) {
   }
   flight->insert = Insert{};
   flight->insert.id = next_insert_++;
-  flight->insert.token = flight->whole ? flight->whole->token : draw_token();
+  flight->insert.dry_run = flight->refusal.has_value();
+  const bool whole = flight->whole && !flight->insert.dry_run;
+  flight->insert.token = whole ? flight->whole->token : draw_token();
   flight->insert.label = flight->batch.label;
-  if (flight->whole) {
+  if (whole) {
     flight->begin_before = flight->disowned ? TimePoint::min() : alive_until_;
     flight->insert.begin_before = &flight->begin_before;
     flight->insert.resend_before = flight->whole->resend_before;
@@ -131,45 +133,94 @@ Batch Delivery::release(uint64_t batch) {
 /// What became of an INSERT of a batch that is never divided.
 void Delivery::settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
   using Kind = InsertOutcome::Kind;
-  const PartitionBlock& block = flight.batch.blocks.front();
-  const bool refused = outcome.kind == Kind::refused || outcome.kind == Kind::too_large;
-  const bool one_row = outcome.kind == Kind::refused && flight.insert.rows == 1;
+  if (flight.refusal) return settle_dry_run(flight, std::move(outcome), outcomes);
   flight.whole->may_have_landed |= outcome.ambiguous;
-  if (refused && !one_row) {
-    if (outcome.kind == Kind::refused) {
-      outcome.error.code = Errc::rejected;
-      outcome.error.message +=
-          ": which row it is it does not say, and with exactly-once a batch may not be divided";
-    } else if (flight.whole->may_have_landed) {
-      outcome.error.message += ": with exactly-once a batch that was announced may not be divided";
+  switch (outcome.kind) {
+    case Kind::refused_row: {
+      const uint64_t row = outcome.row;
+      return refuse_row(flight, row, std::move(outcome), outcomes);
     }
-    outcome.error.fix = flight.whole->may_have_landed
-                            ? "raise the limit that the message names, and run it again"
-                            : "make batches smaller (--batch-rows), and run it again";
-    // What is disowned says nothing about the batch that its partition has open by now.
-    if (!flight.whole->may_have_landed && !flight.disowned) {
-      outcomes.unsendable.push_back(
-          {.partition = block.partition,
-           .rows_less = outcome.kind == Kind::too_large ? flight.insert.rows / 2 : 0,
-           .error = std::move(outcome.error)});
-      outcomes.rows_abandoned += flight.insert.rows;
+    case Kind::refused:
+      if (flight.insert.rows == 1) return refuse_row(flight, 0, std::move(outcome), outcomes);
+      for (Part& part : divide(flight.sent, std::nullopt)) {
+        flight.waiting.push_back(std::move(part));
+      }
+      flight.refusal = std::move(outcome.error);
       return;
-    }
-    outcome.kind = Kind::failed;
+    case Kind::too_large:
+      return refuse_whole(flight, std::move(outcome), outcomes);
+    default:
+      return settle_part(flight, std::move(outcome), outcomes);
   }
-  if (outcome.kind != Kind::refused_row && !one_row) {
+}
+
+/// Of a part of a refused batch. One of the parts that still wait holds the row.
+void Delivery::settle_dry_run(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
+  using Kind = InsertOutcome::Kind;
+  const bool refused = outcome.kind == Kind::refused || outcome.kind == Kind::refused_row;
+  if (outcome.kind == Kind::readable && !flight.waiting.empty()) return;
+  if (refused && flight.insert.rows > 1) {
+    std::optional<uint64_t> row;
+    if (outcome.kind == Kind::refused_row) row = outcome.row;
+    std::vector<Part> parts = divide(flight.sent, row);
+    flight.waiting.assign(parts.begin(), parts.end());
+    return;
+  }
+  Error refusal = *std::exchange(flight.refusal, std::nullopt);
+  flight.waiting.clear();
+  flight.insert.rows = flight.batch.blocks.front().block.rows();
+  if (refused) return refuse_row(flight, flight.sent.front().first, std::move(outcome), outcomes);
+  const Errc code = outcome.error.code;
+  const bool ended = code == Errc::unavailable || code == Errc::cancelled;
+  if (outcome.kind != Kind::readable && ended) {
     return settle_part(flight, std::move(outcome), outcomes);
   }
-  Refusal refusal;
-  refusal.batch = flight.batch.id;
-  refusal.rows = flight.insert.rows;
-  refusal.may_have_landed = flight.whole->may_have_landed;
-  refusal.culprit = {.partition = block.partition,
-                     .epoch = block.epoch,
-                     .offset = block.block.offset_of(one_row ? 0 : outcome.row),
-                     .exception_code = outcome.exception_code,
-                     .message = std::move(outcome.error.message)};
-  outcomes.refusals.push_back(std::move(refusal));
+  if (outcome.kind != Kind::readable) refusal.message += "; dry run: " + outcome.error.message;
+  outcome.kind = Kind::refused;
+  outcome.error = std::move(refusal);
+  refuse_whole(flight, std::move(outcome), outcomes);
+}
+
+void Delivery::refuse_row(Flight& flight, uint64_t row, InsertOutcome&& outcome,
+                          Outcomes& outcomes) {
+  const PartitionBlock& block = flight.batch.blocks.front();
+  outcomes.refusals.push_back({.batch = flight.batch.id,
+                               .rows = flight.insert.rows,
+                               .may_have_landed = flight.whole->may_have_landed,
+                               .culprit = {.partition = block.partition,
+                                           .epoch = block.epoch,
+                                           .offset = block.block.offset_of(row),
+                                           .exception_code = outcome.exception_code,
+                                           .message = std::move(outcome.error.message)}});
+}
+
+/// It cannot go as it is, whatever the row.
+void Delivery::refuse_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
+  const bool too_large = outcome.kind == InsertOutcome::Kind::too_large;
+  const bool announced = flight.whole->may_have_landed;
+  Error& error = outcome.error;
+  if (!too_large) {
+    error.code = Errc::rejected;
+    error.message +=
+        ": which row it is neither the message says nor dry runs of its parts, and with "
+        "exactly-once "
+        "a batch may not be divided";
+    error.fix = "mend what the message names (a constraint, a view, the column), and run it again";
+  } else if (announced) {
+    error.message += ": with exactly-once a batch that was announced may not be divided";
+    error.fix = "raise the limit that the message names, and run it again";
+  } else if (flight.insert.rows > 1) {
+    error.fix = "make batches smaller (--batch-rows), and run it again";
+  }
+  if (announced || flight.disowned) {
+    // What is disowned says nothing about the batch that its partition has open by now.
+    outcome.kind = InsertOutcome::Kind::failed;
+    return settle_part(flight, std::move(outcome), outcomes);
+  }
+  outcomes.unsendable.push_back({.partition = flight.batch.blocks.front().partition,
+                                 .rows_less = too_large ? flight.insert.rows / 2 : 0,
+                                 .error = std::move(error)});
+  outcomes.rows_abandoned += flight.insert.rows;
 }
 
 void Delivery::settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes) {
@@ -183,6 +234,8 @@ void Delivery::settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& ou
                                  .rows = rows,
                                  .bytes = flight.insert.bytes,
                                  .outcome = std::move(outcome)});
+      return;
+    case InsertOutcome::Kind::readable:  // of dry runs, which are settled elsewhere
       return;
     case InsertOutcome::Kind::refused_row:
     case InsertOutcome::Kind::refused:

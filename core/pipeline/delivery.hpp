@@ -28,7 +28,8 @@ namespace sluice {
 ///
 /// A batch that was given a token is never divided: all its INSERTs have that token, and each holds
 /// fewer rows than the one before. A refused row comes back as a refusal; once it is known to all
-/// who may send the batch again, exclude() sends the rest.
+/// who may send the batch again, exclude() sends the rest. Where ClickHouse does not say which row
+/// it is, dry runs (Insert::dry_run) of ever smaller parts find it.
 ///
 /// Lives on the pipeline thread. Outlived by the sink's threads never: drain before destroying.
 class Delivery {
@@ -122,12 +123,16 @@ class Delivery {
     std::vector<Block> slices;     ///< of `sent`, where it is not the whole batch
     std::vector<InsertBody> body;  ///< none or one
     Insert insert;
-    std::optional<Whole> whole;  ///< else it may be divided, each part with a token of its own
+    std::optional<Whole> whole;    ///< else it may be divided, each part with a token of its own
+    std::optional<Error> refusal;  ///< of the whole batch, while dry runs look for the row
     std::atomic<TimePoint> begin_before{};  ///< Insert::begin_before, with a token
     bool disowned = false;
   };
   void send_next(std::unique_ptr<Flight> flight);
   void settle_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);
+  void settle_dry_run(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);
+  void refuse_row(Flight& flight, uint64_t row, InsertOutcome&& outcome, Outcomes& outcomes);
+  void refuse_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);
   void settle_part(Flight& flight, InsertOutcome&& outcome, Outcomes& outcomes);
   std::string draw_token();
 

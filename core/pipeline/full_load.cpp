@@ -29,7 +29,8 @@ FullLoad::FullLoad(FullLoadOptions options, Source& source, SnapshotMarks* marks
       marks_(marks),
       loads_(groups, observer, options_.group, options_.table),
       observer_(observer),
-      clock_(clock) {}
+      clock_(clock),
+      own_id_(options_.id) {}
 
 /// What the load's group says of it; of append its time follows.
 std::string FullLoad::asked_start() const {
@@ -41,7 +42,8 @@ Result<FullLoadPlan> FullLoad::begin() {
   const std::set<std::string> ids = TRY(loads_.begun());
   bool taken_up = false;
   for (auto id = ids.rbegin(); id != ids.rend(); ++id) {
-    if (!taken_up && TRY(take_up(*id))) {
+    if (!taken_up && TRY(fits(*id))) {
+      if (!TRY(take_up(*id))) continue;
       taken_up = true;
       continue;
     }
@@ -73,7 +75,7 @@ Result<LoadLook> FullLoad::look() {
   LoadLook out;
   const std::set<std::string> ids = TRY(loads_.begun());
   for (auto id = ids.rbegin(); id != ids.rend() && out.taken_up.empty(); ++id) {
-    if (TRY(take_up(*id))) out.taken_up = *id;
+    if (TRY(fits(*id))) out.taken_up = *id;
   }
   if (out.taken_up.empty()) {
     TRY(open_range());
@@ -97,8 +99,8 @@ Result<void> FullLoad::open_range() {
   return {};
 }
 
-/// Goes on with a load that was begun by an earlier run, if that can be right.
-Result<bool> FullLoad::take_up(const std::string& id) {
+/// Whether a load that was begun by an earlier run can go on; then it is the plan.
+Result<bool> FullLoad::fits(const std::string& id) {
   if (marks_ != nullptr && (!options_.exactly_once || TRY(marks_->marked(id)))) return false;
   FixedLoad load = TRY(loads_.find(id));
   if (load.fixed.empty() || !load.asked.starts_with(asked_start())) return false;
@@ -110,6 +112,8 @@ Result<bool> FullLoad::take_up(const std::string& id) {
       return false;
     }
     rows_before_ = TRY(marks_->rows(id));
+    // Somebody emptied the table meanwhile, or deleted what was half loaded.
+    if (rows_before_ == 0 && load.done() > 0) return false;
   }
   options_.id = id;
   plan_.fixed = std::move(load.fixed);
@@ -117,9 +121,45 @@ Result<bool> FullLoad::take_up(const std::string& id) {
   return true;
 }
 
+/// Whoever began it may be alive after all, at the end of the load: it finds that it is its own no
+/// more. What it has marked as whole before that is whole, and this run begins anew.
+Result<bool> FullLoad::take_up(const std::string& id) {
+  if (marks_ == nullptr) return true;
+  if (Result<void> claimed = loads_.claim(id, options_.run_id); !claimed.ok()) {
+    if (claimed.error().slug != "kafka-group-active") return std::move(claimed).error();
+    return Error{Errc::unavailable, "snapshot-running",
+                 fmt::format("another process is loading a snapshot of {} (group {})",
+                             options_.table, loads_.name(id)),
+                 "wait for it, or stop it"};
+  }
+  rows_before_ = TRY(marks_->rows(id));
+  if (!TRY(marks_->marked(id))) return true;
+  options_.id = own_id_;
+  rows_before_ = 0;
+  return false;
+}
+
+/// What the group says of who loads: this run alone.
+Result<bool> FullLoad::is_ours() {
+  const FixedLoad load = TRY(loads_.find(options_.id));
+  return load.runs == std::set<std::string>{options_.run_id};
+}
+
+Error FullLoad::taken_over() const {
+  return {Errc::unavailable, "snapshot-race",
+          fmt::format("another process took the snapshot {} of {} for dead and goes on with it, or "
+                      "cleared it away",
+                      options_.id, options_.table),
+          "see which other machine makes snapshots of this pipeline; run it again if it is still "
+          "wanted"};
+}
+
 Result<void> FullLoad::finish(const PipelineReport& load) {
   crash_point("full-loaded");
-  if (marks_ != nullptr) TRY(mark(load));
+  bool ours = true;
+  if (marks_ != nullptr) ours = TRY(mark(load));
+  // Else another goes on with it, finds nothing left to do, and clears it away.
+  if (!ours) return {};
   if (const auto removed = loads_.remove(options_.id); !removed.ok()) {
     observer_.warning("snapshot-leftover",
                       fmt::format("the load of {} is done, but its group is still there: {}; the "
@@ -129,25 +169,21 @@ Result<void> FullLoad::finish(const PipelineReport& load) {
   return {};
 }
 
-Result<void> FullLoad::mark(const PipelineReport& load) {
-  // Another process may have taken this one for dead, and ended it.
-  if (TRY(marks_->marked(options_.id))) return {};
+/// Whether the load is this run's still; its rows are marked as whole in either case.
+Result<bool> FullLoad::mark(const PipelineReport& load) {
+  if (!TRY(is_ours())) return taken_over();
   const uint64_t loaded = TRY(marks_->rows(options_.id));
   TRY(verify(load, loaded));
   crash_point("full-verified");
   TRY(marks_->mark(stamp_, loaded));
   began_ = false;
   crash_point("full-marked");
-  // Whoever takes a load for dead removes its group, sees that it is not marked and deletes its
-  // rows.
-  const FixedLoad still = TRY(loads_.find(options_.id));
-  if (!still.fixed.empty()) return {};
+  if (!TRY(loads_.find(options_.id)).fixed.empty()) return is_ours();
+  // Whoever goes on with a load for dead marks it himself before he removes its group; whoever does
+  // not removes the group, sees that it is not marked and deletes its rows.
+  if (TRY(marks_->marked(options_.id)) > 1) return false;
   TRY(marks_->unmark(options_.id));
-  return Error{
-      Errc::unavailable, "snapshot-race",
-      fmt::format("another process took the snapshot {} of {} for dead and cleared it away",
-                  options_.id, options_.table),
-      "run it again"};
+  return taken_over();
 }
 
 Result<void> FullLoad::verify(const PipelineReport& load, uint64_t loaded) const {
@@ -174,6 +210,7 @@ Result<void> FullLoad::verify(const PipelineReport& load, uint64_t loaded) const
 
 void FullLoad::give_up(bool resumable) {
   if (!began_ || (resumable && (marks_ == nullptr || options_.exactly_once))) return;
+  if (const auto ours = is_ours(); marks_ != nullptr && ours.ok() && !*ours) return;
   const auto removed = remove(options_.id);
   if (removed.ok()) return;
   observer_.warning("snapshot-leftover",

@@ -26,8 +26,8 @@ class SnapshotMarks {
   virtual Result<void> look() = 0;
   /// How many rows of this snapshot the table holds.
   virtual Result<uint64_t> rows(const std::string& id) = 0;
-  /// Whether it is marked as whole.
-  virtual Result<bool> marked(const std::string& id) = 0;
+  /// How often it is marked as whole: once by each process that thought it was the last.
+  virtual Result<uint64_t> marked(const std::string& id) = 0;
   /// From now on it is whole.
   virtual Result<void> mark(const SnapshotStamp& snapshot, uint64_t rows) = 0;
   virtual Result<void> unmark(const std::string& id) = 0;
@@ -61,7 +61,8 @@ struct FullLoadPlan {
 ///
 /// append: a snapshot is marked as whole only when as many rows carry its id as were inserted. One
 /// that was killed goes on under its id where the pipeline is exactly-once; else its rows are
-/// deleted and another begins: what is there twice was never shown.
+/// deleted and another begins: what is there twice was never shown. Who goes on with one makes it
+/// his in its group, so that of two that work on it only the later says that it is whole.
 ///
 /// overwrite: a row that comes twice replaces itself, so one that was killed always goes on.
 ///
@@ -83,8 +84,11 @@ class FullLoad {
  private:
   [[nodiscard]] std::string asked_start() const;
   Result<void> open_range();
+  Result<bool> fits(const std::string& id);
   Result<bool> take_up(const std::string& id);
-  Result<void> mark(const PipelineReport& load);
+  Result<bool> is_ours();
+  Error taken_over() const;
+  Result<bool> mark(const PipelineReport& load);
   Result<void> verify(const PipelineReport& load, uint64_t loaded) const;
   Result<void> remove(const std::string& id);
 
@@ -94,6 +98,7 @@ class FullLoad {
   LoadGroups loads_;
   Observer& observer_;
   const Clock& clock_;
+  const std::string own_id_;  ///< of the load that this run would begin
   FullLoadPlan plan_;
   SnapshotStamp stamp_;
   uint64_t rows_before_ = 0;  ///< of a load that an earlier run began

@@ -42,6 +42,7 @@ FixedLoad FixedLoad::read(const std::map<PartitionId, Committed>& group) {
     out.committed.emplace(partition, committed.offset);
     if (record.witness) out.witnesses.emplace(partition, *record.witness);
     out.asked = record.asked;
+    out.runs.insert(record.run);
   }
   return out;
 }
@@ -108,6 +109,17 @@ Result<void> LoadGroups::begin(const std::string& id,
                                const std::map<PartitionId, Witness>& witnesses) {
   const FixedLoad load{.fixed = fixed, .committed = {}, .witnesses = witnesses, .asked = asked};
   return groups_.set_offsets(name(id), load.starts(run_id));
+}
+
+Result<void> LoadGroups::claim(const std::string& id, const std::string& run_id) {
+  auto offsets = TRY(groups_.offsets(name(id)));
+  for (auto& [partition, committed] : offsets) {
+    CommitRecord record = CommitRecord::decode(committed.metadata);
+    if (!record.fixed) continue;
+    record.run = run_id;
+    committed.metadata = record.encode();
+  }
+  return groups_.set_offsets(name(id), offsets);
 }
 
 Result<void> LoadGroups::remove(const std::string& id) { return groups_.remove(name(id)); }

@@ -40,6 +40,7 @@ struct FixedLoad {
   std::map<PartitionId, Offset> committed;
   std::map<PartitionId, Witness> witnesses;
   std::string asked;  ///< what kind of load or which range it is, in the words of who began it
+  std::set<std::string> runs{};  ///< that committed the offsets
 
   /// No ranges where nothing of it is a load of ours.
   [[nodiscard]] static FixedLoad read(const std::map<PartitionId, Committed>& group);
@@ -78,6 +79,9 @@ class LoadGroups {
                                    const std::map<PartitionId, OffsetRange>& fixed,
                                    const std::string& asked, const std::string& run_id,
                                    const std::map<PartitionId, Witness>& witnesses = {});
+  /// Makes a load that was begun this run's, its offsets unchanged: who thinks it is his can see it
+  /// in FixedLoad::runs. Refused with `kafka-group-active` when the group has members.
+  [[nodiscard]] Result<void> claim(const std::string& id, const std::string& run_id);
   [[nodiscard]] Result<void> remove(const std::string& id);
 
  private:

@@ -18,7 +18,8 @@ constexpr Milliseconds fatal_drain_max{5'000};  ///< what is in flight may still
 Result<void> PipelineRun::run_to_end() {
   TRY(prepare());
   observe_progress();
-  const auto done = [this] { return finished() && (assigned_once_ || !options_.joins_always); };
+  const bool joins = options_.joins_always || group_rests_long();
+  const auto done = [&] { return finished() && (assigned_once_ || !joins); };
   if (done()) {
     caught_up_ = true;
     return {};
@@ -59,6 +60,23 @@ Result<void> PipelineRun::prepare() {
   delivery_.emplace(ports_.sink, options_.seed, options_.on_error == OnError::stop);
   commit_last_ = group_look_last_ = stall_look_last_ = ports_.clock.now();
   return {};
+}
+
+/// Kafka counts from when a group's last member left it: a run that finds nothing to read need not
+/// join, but when all runs find nothing the offsets are forgotten one day.
+bool PipelineRun::group_rests_long() const {
+  constexpr Milliseconds long_rest = std::chrono::hours{24};
+  if (!options_.fixed.empty()) return false;
+  bool has_offsets = false;
+  int64_t inserted_ms = -1;
+  for (const auto& [partition, plan] : plan_.partitions) {
+    if (!plan.committed) continue;
+    has_offsets = true;
+    const CommitRecord record = CommitRecord::decode(plan.committed->metadata);
+    inserted_ms = std::max(inserted_ms, record.inserted_at_ms);
+  }
+  const Milliseconds now = ports_.clock.wall().time_since_epoch();
+  return has_offsets && now - Milliseconds{inserted_ms} > long_rest;
 }
 
 void PipelineRun::warn_of_start() {

@@ -121,9 +121,8 @@ class Source {
                              Milliseconds timeout) = 0;
   /// What the broker held of a partition of ours when the client last heard of it; asks nobody.
   [[nodiscard]] virtual std::optional<Watermarks> held(PartitionId partition) const = 0;
-  /// Reads on from these offsets to the same ends, in the same epoch: every partition of ours must be
-  /// among them.
-  /// What was fetched before is dropped.
+  /// Reads on from these offsets to the same ends, in the same epoch: every partition of ours must
+  /// be among them. What was fetched before is dropped.
   virtual Result<void> seek(const std::map<PartitionId, Offset>& positions) = 0;
   /// Bytes the client's read queues may hold, for the memory account.
   [[nodiscard]] virtual uint64_t queue_bytes_max() const = 0;
@@ -167,7 +166,8 @@ class RejectSink {
 struct Counts {
   uint64_t read = 0;
   uint64_t inserted = 0;
-  uint64_t sent_again = 0;  ///< of `inserted`: of batches of which an earlier attempt may count, too
+  uint64_t sent_again =
+      0;  ///< of `inserted`: of batches of which an earlier attempt may count, too
   uint64_t rejected = 0;
   uint64_t skipped = 0;
   uint64_t open = 0;     ///< read, but not yet settled

@@ -115,6 +115,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Result<void> prepare();
   void turn();
   void rest(bool busy);
+  bool group_rests_long() const;
   void warn_of_start();
   void warn_of_empty_table();
   void drain();
@@ -128,6 +129,8 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   Session take_over(PartitionId partition, const std::optional<Committed>& committed, Start start,
                     Epoch epoch);
   void pass_gap(const Gap& gap);
+  bool had_offset(PartitionId partition) const;
+  Result<void> pass_lost_offset(PartitionId partition, const Watermarks& marks);
 
   // table_change.cpp
   Result<Table> target(Table table) const;
@@ -241,6 +244,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
   std::map<PartitionId, Session> sessions_;
   std::map<PartitionId, Offset> group_committed_;  ///< as last seen, partitions of others too
   std::map<PartitionId, OffsetRange> ranges_;      ///< [from, settled) of all partitions ever ours
+  std::map<PartitionId, Offset> starts_;           ///< of those without an offset of the group yet
   std::deque<Batch> ready_;                        ///< cut, not yet sent
   std::deque<Batch> armed_;  ///< exactly-once: their intents are committed, they may be sent
   std::map<PartitionId, uint64_t> sequences_;  ///< of the last commit of our own

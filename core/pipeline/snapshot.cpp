@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/base/crash_point.hpp"
+#include "core/base/crc32c.hpp"
 #include "core/deliver/commit_record.hpp"
 #include "core/pipeline/plan.hpp"
 #include "core/pipeline/witness.hpp"
@@ -24,6 +25,12 @@ constexpr std::string_view old_comment_start = "sluice: rows of ";
 /// Of a table that is being loaded, whatever the id.
 bool is_load(const std::string& comment) {
   return comment.starts_with("sluice: snapshot ") && comment.ends_with(", being loaded");
+}
+
+Error old_name_taken(const std::string& name) {
+  return {Errc::config, "snapshot-old-taken",
+          fmt::format("{} exists, and its comment does not say that sluice kept it", name),
+          "rename or drop it, or leave --keep-old out"};
 }
 
 bool is_plain_merge_tree(const std::string& engine) {
@@ -61,8 +68,11 @@ std::string Snapshot::load_id(const std::string& id) const {
 
 /// What kind of load it is, in the records of its group: one of another kind cannot be taken up.
 std::string Snapshot::asked() const {
-  return options_.key.empty() ? "snapshot"
-                              : fmt::format("snapshot by {}", fmt::join(options_.key, ", "));
+  const std::string kind = options_.key.empty()
+                               ? "snapshot"
+                               : fmt::format("snapshot by {}", fmt::join(options_.key, ", "));
+  // A table that was altered or made anew since needs a shadow table like it.
+  return fmt::format("{} #{} {:08x}", kind, target_.uuid, crc32c(target_.definition));
 }
 
 bool Snapshot::remembers_tokens() const {
@@ -75,6 +85,7 @@ void Snapshot::warn(const std::string& slug, const std::string& message) {
 
 Result<SnapshotLoad> Snapshot::begin() {
   TRY(check_group_free());
+  TRY(check_no_backfill());
   target_ = TRY(tables_.target());
   TRY(finish_earlier(target_));
   target_ = TRY(tables_.target());
@@ -111,6 +122,7 @@ Result<SnapshotLoad> Snapshot::begin() {
 
 Result<LoadLook> Snapshot::look() {
   TRY(check_group_free());
+  TRY(check_no_backfill());
   target_ = TRY(tables_.target());
   TRY(check_target(target_));
   TRY(read_live_group());
@@ -164,6 +176,20 @@ Result<void> Snapshot::check_group_free() {
                            "running, and would go on inserting into the table that is replaced",
                            options_.group),
                "stop it first; afterwards it goes on where the snapshot ends"};
+}
+
+/// What a backfill inserts is in the snapshot, too: whatever it inserts after the swap is there
+/// twice.
+Result<void> Snapshot::check_no_backfill() {
+  for (const std::string& group : TRY(groups_.list(options_.group + ".backfill."))) {
+    if (!TRY(groups_.has_members(group))) continue;
+    return Error{Errc::unavailable, "backfill-active",
+                 fmt::format("a backfill of {} is running (group {}), and would go on inserting "
+                             "into the new table what that holds already",
+                             options_.table, group),
+                 "wait for it, or stop it"};
+  }
+  return {};
 }
 
 /// Only a table that holds its rows itself, and here, can be replaced by another.
@@ -246,6 +272,8 @@ Result<std::string> Snapshot::find_resumable(const std::set<std::string>& ids) {
                        options_.topic, *id, options_.table));
       continue;
     }
+    const bool emptied = load.done() > 0 && TRY(tables_.rows(shadow_name(load_id(*id)))) == 0;
+    if (emptied) continue;
     fixed_ = std::move(load.fixed);
     witnesses_ = std::move(load.witnesses);
     return *id;
@@ -344,9 +372,7 @@ Result<void> Snapshot::check_old_name() {
   const std::string kept = shadow_name(std::string(old_id));
   for (const SideTable& table : TRY(tables_.side_tables(std::string(infix)))) {
     if (table.name != kept || table.comment.starts_with(old_comment_start)) continue;
-    return Error{Errc::config, "snapshot-old-taken",
-                 fmt::format("{} exists, and its comment does not say that sluice kept it", kept),
-                 "rename or drop it, or leave --keep-old out"};
+    return old_name_taken(kept);
   }
   return {};
 }
@@ -358,6 +384,7 @@ Result<void> Snapshot::finish(const PipelineReport& load) {
   if (!options_.key.empty()) TRY(keep_last(load));
   TRY(verify(load));
   TRY(check_group_free());
+  TRY(check_no_backfill());
   crash_point("snapshot-verified");
   TRY(hand_over());
   crash_point("snapshot-handed-over");
@@ -448,6 +475,7 @@ Result<void> Snapshot::verify(const PipelineReport& load) {
                        : "if that is right: --allow-shrink"};
   }
   const SnapshotTarget now = TRY(tables_.target());
+  TRY(check_target(now));
   const bool same = now.uuid == target_.uuid && now.definition == target_.definition;
   if (same && TRY(tables_.same_columns(shadow_name(options_.id)))) return {};
   return Error{
@@ -497,9 +525,11 @@ Result<void> Snapshot::swap() {
                     ? Error{Errc::unavailable, "snapshot-race",
                             "another process swapped tables at the same moment", "run it again"}
                     : exchanged.error();
-  error.message =
-      fmt::format("{} and its snapshot were not swapped: {}", options_.table, error.message);
-  if (!now.ok()) {
+  if (now.ok()) {
+    error.message =
+        fmt::format("{} and its snapshot were not swapped: {}", options_.table, error.message);
+  } else {
+    if (exchanged.ok()) error = now.error();
     error.message = fmt::format("whether {} and its snapshot were swapped is unknown: {}",
                                 options_.table, error.message);
     error.code = Errc::unavailable;
@@ -561,6 +591,9 @@ Result<void> Snapshot::clean_up(const std::string& id) {
     } else {
       const std::string kept = shadow_name(std::string(old_id));
       const auto before = find(kept);
+      if (before != tables.end() && !before->comment.starts_with(old_comment_start)) {
+        return old_name_taken(kept);
+      }
       if (before != tables.end()) TRY(tables_.drop(kept));
       TRY(tables_.rename(replaced, kept));
     }

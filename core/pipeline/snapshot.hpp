@@ -141,6 +141,7 @@ class Snapshot {
   [[nodiscard]] std::string old_comment(const std::string& id) const;
   Result<void> check_target(const SnapshotTarget& target);
   Result<void> check_group_free();
+  Result<void> check_no_backfill();
   Result<void> finish_earlier(const SnapshotTarget& target);
   Result<void> drop_leftovers(const std::string& except);
   Result<void> clear_away(const SideTable& table, const std::string& id);

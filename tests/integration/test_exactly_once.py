@@ -2,13 +2,14 @@
 """`delivery = "exactly-once"` against the real broker and the real engine: every record is in the
 table exactly once, whatever dies at whatever moment. More of it: test_exactly_once_cases.py."""
 
+import json
 import os
 import random
 import time
 
 import pytest
 import stand
-from ledger import Ledger
+from ledger import COLUMNS, Ledger
 
 
 @pytest.fixture
@@ -39,6 +40,41 @@ def test_a_refused_row_never_takes_a_good_one_with_it(ledger):
     outcome = ledger.sync("-o", "json").expect(3).json
     assert outcome["totals"]["rejected"] == 4
     ledger.expect_exactly_once(rejected=1)
+
+
+@pytest.fixture
+def typed(kafka, clickhouse, sluice, topic, table):
+    """Of a text that is no number ClickHouse refuses the whole INSERT, and names no row."""
+    return Ledger(kafka, clickhouse, sluice, topic, table, partitions=1, columns=f"{COLUMNS}, j JSON(a UInt32)")
+
+
+def produce_typed(ledger, count, bad):
+    """bad: {offset: the text in it}."""
+    ledger.kafka.produce(ledger.topic, [json.dumps({"n": 100 + n, "j": {"a": bad.get(n, n)}}) for n in range(count)])
+    ledger.produced += count
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["alive", "killed"])
+@pytest.mark.parametrize("count, bad", [(7, {5: "x (at row 2)"}), (20, {4: "x", 17: "x"}), (2, {0: "x", 1: "x"})],
+                         ids=["names another row", "two", "all"])
+def test_rows_that_clickhouse_refuses_without_naming_them_are_found(typed, count, bad, killed):
+    """case 26 (exactly-once): none of the others is taken for one of them."""
+    produce_typed(typed, count, bad)
+    if killed:
+        typed.crash("intent-committed")
+    typed.sync().expect(3)
+    kept = typed.kafka.consume(f"{typed.topic}.rejects")
+    assert sorted(int(dict(one.headers())["sluice.error.offset"]) for one in kept) == sorted(bad)
+    typed.expect_exactly_once(rejected=len(bad))
+
+
+@pytest.mark.parametrize("text", ["x", "x (at row 2)"])
+def test_a_row_that_clickhouse_refuses_without_naming_it_stops_the_run_at_it(typed, text):
+    produce_typed(typed, 7, {5: text})
+    stopped = typed.sync("--on-error", "stop").expect(65)
+    assert f"{typed.topic}[0]@5" in stopped.stderr
+    typed.sync().expect(3)
+    typed.expect_exactly_once(rejected=1)
 
 
 def test_killed_again_and_again_at_random_moments(ledger):

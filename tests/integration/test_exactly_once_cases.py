@@ -304,3 +304,28 @@ def test_offsets_that_cannot_be_right(kafka, clickhouse, sluice, topic, table):
     assert "--from" in ledger.sync().expect(78).stderr
     ledger.sync("--from", "table").expect(0)
     ledger.expect_exactly_once()
+
+
+# --- what a person decides ---------------------------------------------------------------------------------
+
+
+def test_a_decision_is_about_what_was_open_when_the_tail_began(kafka, clickhouse, sluice, topic, table):
+    """A configuration that is read again starts the pipelines again, not what was asked of them."""
+    ledger = Ledger(kafka, clickhouse, sluice, topic, table, partitions=1)
+    with proxy.Proxy(clickhouse.port) as way:
+        ledger.configure(urls=[way.url])
+        ledger.produce(10)
+        run = ledger.start(*TAIL, "--drain-timeout", "500ms", "--resolve", "skip")
+        run.wait_until(lambda: ledger.committed() and "|i=" not in ledger.committed()[0].metadata
+                       and ledger.committed()[0].offset == 10, 30, "the end of the first batch")
+        way.rule = proxy.REFUSE
+        way.drop()
+        ledger.produce(3)
+        run.wait_until(lambda: "|i=" in ledger.committed()[0].metadata, 30, "an open batch")
+        ledger.configure(urls=[way.url], pipeline="batch = { rows = 1001 }")
+        run.hangup()
+        run.wait_for_stderr("pipeline finished")
+        way.rule = proxy.PASS
+        run.wait_until(lambda: ledger.committed()[0].offset == 13, 30, "the end of the open batch")
+        assert run.stop().code in (0, 3)
+    ledger.expect_exactly_once()

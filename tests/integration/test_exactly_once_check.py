@@ -48,3 +48,13 @@ def test_what_cannot_be_mended_by_a_setting_is_told_too(check, clickhouse, table
     found = check(78)
     assert "column day, which is today()" in found["P6"]["text"]
     assert "TTL" in found["P14"]["text"] or "where they came from" in found["P14"]["text"]
+
+
+def test_a_table_without_the_topic_of_its_rows_cannot_tell_what_landed(check, clickhouse, table):
+    """Rows of two topics with the same partition and offset look alike."""
+    clickhouse.query(f"CREATE TABLE {table} (n UInt64, _partition Int32, _offset Int64) ENGINE = MergeTree ORDER BY n "
+                     "SETTINGS non_replicated_deduplication_window = 1000000")
+    found = check(78)
+    assert found["P14"]["level"] == "warning" and "_topic" in found["P14"]["text"]
+    clickhouse.query(found["P2"]["fix"])
+    assert check(0)["P14"]["level"] == "ok"

@@ -3,9 +3,12 @@
 the rows that are there (overwrite), or the last record of each key in the place of the old rows."""
 
 import json
+import threading
 
+import fake_http
 import pytest
 import stand
+from test_exactly_once_cases import is_frozen
 
 
 class Full:
@@ -31,6 +34,18 @@ class Full:
         for partition in (0, 1):
             self.kafka.produce_lines(self.topic, "".join(
                 f'{{"n":{n}}}\n' for n in range(first, self.produced) if n % 2 == partition), partition)
+
+    def exactly_once(self):
+        return self.configure(*SAFE, "append", 'delivery = "exactly-once"\nbatch = { rows = 500 }\n')
+
+    def machine(self, name, url=None, **env):
+        """A sync on another machine; url: its way to ClickHouse."""
+        folder = self.sluice.folder / name
+        folder.mkdir()
+        text = (self.sluice.folder / "sluice.toml").read_text()
+        (folder / "sluice.toml").write_text(text.replace(self.clickhouse.url, url or self.clickhouse.url))
+        return self.sluice.start("sync", "shop", "--config", folder / "sluice.toml",
+                                 env={"XDG_RUNTIME_DIR": str(folder), **env})
 
     def put(self, *records):
         """Records (key, v), in this order; without a v a tombstone."""
@@ -111,6 +126,108 @@ def test_killed_anywhere_no_half_snapshot_is_ever_shown(full, point, delivery):
     # What was loaded twice, or in vain, is deleted.
     whole = 4000 * (2 if point == "full-marked" else 1) + 2000
     assert stand.wait_until(lambda: full.count() == whole, 30, "the clean-up")
+
+
+def expect_right(full, *runs):
+    """Whatever ends well is right at this moment already, and stays so."""
+    left, codes = list(runs), []
+    while left:
+        run = stand.wait_until(lambda: next((run for run in left if not run.running), None), 60, "the end of a run")
+        left.remove(run)
+        outcome = run.wait()
+        print(outcome)
+        codes.append(outcome.code)
+        assert outcome.code in (0, 75)
+        if 0 in codes:
+            full.expect_latest_is_each_once()
+    assert 0 in codes
+    full.sync().expect(0)
+    full.expect_latest_is_each_once()
+    assert full.groups() == []
+
+
+def counts_rows(request):
+    return "SELECT count()" in request.sql and " _snapshot_id = '" in request.sql
+
+
+def marks(request):
+    return request.sql.startswith("INSERT INTO") and "__snapshots" in request.sql[:200]
+
+
+def hold(full, fake, matches, seconds, rows=None):
+    """Holds one request, when `rows` (all) are loaded, until the second event is set; the first: it came."""
+    rows = full.produced if rows is None else rows
+    came, goes_on = threading.Event(), threading.Event()
+
+    def answer(exchange):
+        came.set()
+        goes_on.wait(seconds)
+        fake_http.forward()(exchange)
+
+    fake.on(lambda request: matches(request) and full.count() == rows, answer, times=1)
+    return came, goes_on
+
+
+@pytest.mark.parametrize("matches", [counts_rows, marks], ids=["counts", "marks"])
+def test_a_second_machine_comes_while_the_first_looks_at_what_it_loaded(full, fake, matches):
+    full.exactly_once().produce(22_000)
+    came, _ = hold(full, fake, matches, 1.5)
+    first = full.machine("first", fake.url)
+    first.wait_until(came.is_set)
+    expect_right(full, first, full.machine("second"))
+
+
+def test_a_machine_that_slept_while_it_marked_its_load_undoes_nothing(full, fake):
+    full.exactly_once().produce(5_000)
+    came, goes_on = hold(full, fake, marks, 60)
+    asleep = full.machine("asleep", fake.url)
+    asleep.wait_until(came.is_set)
+    asleep.pause()
+    awake = full.machine("awake")
+    awake.wait().expect(0)
+    full.expect_latest_is_each_once()
+    goes_on.set()
+    asleep.resume()
+    expect_right(full, awake, asleep)
+
+
+def test_a_load_that_ends_while_a_second_machine_takes_it_up_is_not_loaded_twice(full, fake):
+    full.exactly_once().produce(5_000)
+    first_came, first_goes_on = hold(full, fake, counts_rows, 60)
+    first = full.machine("first", fake.url)
+    first.wait_until(first_came.is_set)
+    second_came, second_goes_on = hold(full, fake, counts_rows, 60)
+    second = full.machine("second", fake.url)
+    second.wait_until(lambda: second_came.is_set() or "snapshot-waiting" in second.stderr or not second.running)
+    first_goes_on.set()
+    first.wait()
+    second_goes_on.set()
+    expect_right(full, first, second)
+
+
+def test_a_load_that_has_just_begun_is_not_shared_with_a_second_machine(full, fake):
+    full.exactly_once().produce(10_000)
+    first = full.machine("first", fake.url, SLUICE_FREEZE_AT="full-begun")
+    first.wait_until(lambda: is_frozen(first))
+    fake.on(fake_http.inserts, fake_http.late(fake_http.forward(), 0.1))
+    came, goes_on = hold(full, fake, counts_rows, 60, rows=0)
+    second = full.machine("second", fake.url)
+    second.wait_until(lambda: came.is_set() or "pipeline started" in second.stderr or not second.running)
+    first.resume()
+    first.wait_until(lambda: full.count() > 0 or not first.running)
+    goes_on.set()
+    expect_right(full, first, second)
+
+
+@pytest.mark.parametrize("point", ["landed:4", "full-loaded"])
+def test_rows_that_somebody_took_away_before_a_load_goes_on_are_loaded_again(full, point):
+    full.exactly_once().produce(4_000)
+    assert full.sync(env={"SLUICE_CRASH_AT": point}).code == 137
+    assert full.count() > 0
+    full.ask("TRUNCATE TABLE {t}")
+    full.sync().expect(0)
+    full.expect_latest_is_each_once()
+    assert full.groups() == []
 
 
 def test_rows_of_snapshots_prove_nothing_about_a_pipeline_that_fills_the_table_too(full):

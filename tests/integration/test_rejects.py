@@ -7,6 +7,7 @@ import time
 
 import pytest
 from events import sync_arguments
+from ledger import WINDOW
 
 GOOD = [f'{{"n":{n},"s":"row {n}"}}' for n in range(10)]
 BAD = ['{"n":300,"s":"too large"}', '{"n":"x","s":"no number"}']
@@ -39,6 +40,13 @@ def replay(sluice, kafka, clickhouse, topic, table, place, *more):
 
 def listed(sluice, kafka, place, *more):
     return sluice("rejects", "-b", kafka.bootstrap, *place, *more)
+
+
+def configure(sluice, kafka, clickhouse, **pipelines):
+    """A configuration of these pipelines, each given by its lines."""
+    (sluice.folder / "sluice.toml").write_text(
+        f'[kafka]\nbrokers = "{kafka.bootstrap}"\n[clickhouse]\nurl = "{clickhouse.url}"\n'
+        + "".join(f'[pipelines.{name}]\non_error = "reject"\n{lines}\n' for name, lines in pipelines.items()))
 
 
 def test_listed_with_where_when_and_why_the_newest_last(kafka, clickhouse, sluice, topic, table, numbers, place):
@@ -263,3 +271,87 @@ def test_a_replay_whose_clickhouse_is_away_gives_the_file_back(
                  "-t", topic, "--table", table, *place, "--retry-max-time", "1s")
     run.expect(75)
     assert sorted(file.read_text().splitlines()) == before
+
+
+# --- pipelines that a replay has to be careful with ------------------------------------------------
+
+
+@pytest.mark.parametrize("write", ["", 'write = "append"'], ids=["replace", "append"])
+def test_rejects_of_a_full_load_are_not_replayed(kafka, clickhouse, sluice, topic, table, write):
+    """Alone they would be a load of their own, in the place of all that the table shows."""
+    kafka.create_topic(topic)
+    kafka.create_topic(f"{topic}.rejects")
+    clickhouse.query(f"CREATE TABLE {table} (n UInt8, s String, _snapshot_id String, _snapshot_time DateTime64(3)) "
+                     "ENGINE = MergeTree ORDER BY s")
+    configure(sluice, kafka, clickhouse, kept=f'topic = "{topic}"\ntable = "{table}"\ngroup = "{topic}"\n'
+              f'mode = "full"\n{write}\nreject = {{ topic = "{topic}.rejects" }}')
+    kafka.produce(topic, GOOD[:1] + BAD[:1])
+    sluice("sync", "kept").expect(3)
+    clickhouse.query(f"ALTER TABLE {table} MODIFY COLUMN n UInt16")
+    before = clickhouse.query(f"SELECT * FROM {table}")
+    assert "replay-full-load" in sluice("rejects", "kept", "--replay").expect(78).stderr
+    assert clickhouse.query(f"SELECT * FROM {table}") == before and "row 0" in before
+    assert [kept.value() for kept in kafka.consume(f"{topic}.rejects")] == [BAD[0].encode()]
+    assert kafka.committed(f"{topic}.rejects", f"{topic}.rejects") == {}
+
+
+@pytest.fixture
+def once(kafka, clickhouse, sluice, topic, table):
+    """The reject file of an exactly-once pipeline, with two records that its table takes by now."""
+    kafka.create_topic(topic)
+    clickhouse.query(f"CREATE TABLE {table} (n UInt8, s String, _topic LowCardinality(String), _partition Int32, "
+                     f"_offset Int64) ENGINE = MergeTree ORDER BY s {WINDOW}")
+    configure(sluice, kafka, clickhouse, once=f'topic = "{topic}"\ntable = "{table}"\ngroup = "{topic}"\n'
+              'delivery = "exactly-once"\nreject = { file = "rejects.jsonl" }')
+    kafka.produce(topic, GOOD + BAD)
+    sluice("sync").expect(3)
+    clickhouse.query(f"ALTER TABLE {table} MODIFY COLUMN n String")
+    return sluice.folder / "rejects.jsonl"
+
+
+def under_way(file):
+    """What a replay has put aside and not given back."""
+    return file.with_name(f"{file.name}.replaying").exists()
+
+
+def test_the_reject_file_of_an_exactly_once_pipeline_is_replayed(clickhouse, sluice, table, once):
+    sluice("rejects", "once", "--replay").expect(0)
+    rows = [row["s"] for row in clickhouse.rows(f"SELECT s FROM {table} ORDER BY s")]
+    assert rows == ["no number", *(f"row {n}" for n in range(10)), "too large"]
+    assert not under_way(once)
+    assert "no rejected records" in sluice("rejects").expect(0).stdout
+
+
+@pytest.mark.parametrize("trouble", ["login", "table"])
+def test_a_replay_that_cannot_start_gives_the_file_back(clickhouse, sluice, table, once, trouble):
+    before = once.read_text()
+    assert before.count("\n") == 2
+    if trouble == "table":
+        clickhouse.query(f"RENAME TABLE {table} TO {table}_away")
+    refused = sluice("rejects", "--replay", *(["--clickhouse-user", "nobody"] if trouble == "login" else []))
+    assert refused.code not in (0, 3), refused
+    assert sorted(once.read_text().splitlines()) == sorted(before.splitlines())
+    assert not under_way(once)
+    if trouble == "table":
+        clickhouse.query(f"RENAME TABLE {table}_away TO {table}")
+    sluice("rejects", "--replay").expect(0)
+    assert clickhouse.value(f"SELECT count() FROM {table}") == 12
+
+
+def test_pipelines_that_share_a_reject_file_are_all_replayed(kafka, clickhouse, sluice, topic, table):
+    kafka.create_topic(topic)
+    tables = {f"p{number}": f"{table}_{number}" for number in range(4)}
+    for name in tables.values():
+        clickhouse.query(f"CREATE TABLE {name} (n UInt8, s String) ENGINE = MergeTree ORDER BY s")
+    configure(sluice, kafka, clickhouse, **{
+        name: f'topic = "{topic}"\ntable = "{target}"\ngroup = "{target}"\nreject = {{ file = "rejects.jsonl" }}'
+        for name, target in tables.items()})
+    kafka.produce(topic, GOOD + BAD[:1])
+    sluice("sync").expect(3)
+    for name in tables.values():
+        clickhouse.query(f"ALTER TABLE {name} MODIFY COLUMN n UInt16")
+    sluice("rejects", "--replay").expect(0)
+    counts = [clickhouse.value(f"SELECT countIf(n = 300) FROM {name}") for name in tables.values()]
+    assert counts == [1, 1, 1, 1]
+    assert not under_way(sluice.folder / "rejects.jsonl")
+    assert "no rejected records" in sluice("rejects").expect(0).stdout

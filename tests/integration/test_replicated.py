@@ -7,6 +7,7 @@ import replica
 from ledger import COLUMNS, Ledger
 
 DAY = 86_400_000
+LOOKED_UP = 120_000  # what was under way for so long is looked for in the table
 
 
 @pytest.fixture
@@ -15,11 +16,15 @@ def shard(clickhouse):
         yield first, second
 
 
+def remember_a_week(clickhouse, table):
+    clickhouse.query(f"ALTER TABLE {table} MODIFY SETTING replicated_deduplication_window = 1000000, "
+                     "replicated_deduplication_window_seconds = 604800")
+
+
 @pytest.fixture
 def ledger(kafka, clickhouse, sluice, topic, table, shard):
     made = Ledger(kafka, clickhouse, sluice, topic, table)
-    clickhouse.query(f"ALTER TABLE {table} MODIFY SETTING replicated_deduplication_window = 1000000, "
-                     "replicated_deduplication_window_seconds = 604800")
+    remember_a_week(clickhouse, table)
     made.configure(urls=[one.url for one in shard], clickhouse='timeout = "5s"')
     return made
 
@@ -64,6 +69,26 @@ def test_what_is_older_than_the_window_halts_where_rows_cannot_tell(
     assert ledger.counts() == before
     ledger.sync("--resolve", decision).expect(0)
     ledger.expect_exactly_once()
+
+
+def test_rows_of_another_topic_are_not_taken_for_what_landed(kafka, clickhouse, sluice, topic, table):
+    """case 34 (exactly-once): two topics fill a table whose rows tell partition and offset, but no topic."""
+    ledger = Ledger(kafka, clickhouse, sluice, topic, table, partitions=1,
+                    columns="n UInt64, _partition Int32, _offset Int64")
+    remember_a_week(clickhouse, table)
+    with replica.replica(clickhouse.url) as server:
+        ledger.configure([server.url])
+        kafka.produce(topic, [f'{{"n":{n}}}' for n in range(100, 110)])
+        ledger.sync().expect(0)
+        ledger.topic = f"{topic}.other"
+        for name in (ledger.topic, f"{ledger.topic}.rejects"):
+            kafka.create_topic(name)
+        ledger.configure([server.url])
+        kafka.produce(ledger.topic, [f'{{"n":{n}}}' for n in range(200, 210)])
+        ledger.crash("intent-committed", "--from", "earliest")
+        ledger.age_intents(LOOKED_UP)
+        ledger.sync().expect(0)
+    assert ledger.counts() == (20, 20)
 
 
 # --- a real replicated table, with a real Keeper inside the server; it stays read-only --------------------

@@ -117,6 +117,66 @@ def test_a_table_altered_after_the_load_was_killed_gets_a_snapshot_of_its_new_co
     shop.expect_tidy()
 
 
+@pytest.mark.parametrize("changes", [
+    ["ALTER TABLE {} ADD INDEX i n TYPE minmax", "ALTER TABLE {} MODIFY TTL toDateTime(4000000000 + n % 2)"],
+    ["DROP TABLE {} SYNC", "CREATE TABLE {} (n UInt64, s String DEFAULT 'none') ENGINE = MergeTree ORDER BY (s, n) "
+                           "COMMENT 'the shop''s'"],
+], ids=["index and ttl", "another order"])
+def test_what_the_table_became_after_the_load_was_killed_stays(shop, changes):
+    shop.produce(20_000)
+    assert shop.full("--batch-rows", "5000", env={"SLUICE_CRASH_AT": "landed:2"}).code == 137
+    for change in changes:
+        shop.clickhouse.query(change.format(shop.table))
+    definition = shop.clickhouse.query(f"SHOW CREATE TABLE {shop.table}")
+    shop.full().expect(0)
+    assert shop.clickhouse.query(f"SHOW CREATE TABLE {shop.table}") == definition
+    shop.expect_each_once()
+    shop.expect_tidy()
+
+
+@pytest.mark.parametrize("point", ["landed:2", "snapshot-loaded"])
+def test_rows_that_somebody_took_away_before_the_load_goes_on_are_loaded_again(shop, point):
+    shop.produce(20_000)
+    assert shop.full("--batch-rows", "5000", env={"SLUICE_CRASH_AT": point}).code == 137
+    (shadow,) = shop.side_tables()
+    shop.clickhouse.query(f"TRUNCATE TABLE {shop.database}.{shadow}")
+    shop.full().expect(0)
+    shop.expect_each_once()
+    shop.expect_tidy()
+
+
+def test_a_view_made_while_the_snapshot_is_loaded_is_told(shop):
+    shop.stale(3)
+    run = loading(shop, 40_000)
+    shop.clickhouse.query(f"CREATE MATERIALIZED VIEW {shop.table}_view ENGINE = MergeTree ORDER BY n AS "
+                          f"SELECT n FROM {shop.table}")
+    run.resume()
+    refused = run.wait()
+    assert (refused.code, "snapshot-dependents" in refused.stderr) == (78, True) \
+        or (refused.code, "snapshot-target-changed" in refused.stderr) == (75, True), refused
+    assert shop.rows() == 3
+    shop.full("--allow-views").expect(0)
+    shop.expect_each_once()
+    shop.expect_tidy()
+
+
+def test_a_table_of_somebody_else_where_the_old_rows_shall_go_survives(shop):
+    shop.stale(5)
+    shop.produce(100)
+    assert shop.full(env={"SLUICE_CRASH_AT": "snapshot-swapped"}).code == 137
+    mine = f"{shop.table}__sluice_old"
+    shop.clickhouse.query(f"CREATE TABLE {mine} ENGINE = MergeTree ORDER BY a COMMENT 'my audit copy' AS SELECT 7 AS a")
+    outcome = shop.full("--keep-old")
+    assert outcome.code == 0 or "snapshot-old-taken" in outcome.expect(78).stderr
+    assert shop.clickhouse.query(f"SELECT a FROM {mine}") == "7\n"
+    assert "my audit copy" in shop.clickhouse.query(f"SHOW CREATE TABLE {mine}")
+    shop.clickhouse.query(f"RENAME TABLE {mine} TO {shop.table}_mine")
+    shop.full("--keep-old").expect(0)
+    shop.expect_each_once()
+    assert shop.side_tables() == [f"{shop.name}__sluice_old"]
+    assert shop.clickhouse.query(f"SELECT a FROM {shop.table}_mine") == "7\n"
+
+
 def test_a_full_disk_ends_the_load_and_a_larger_one_lets_it_go_on(make_shop, own_clickhouse):
     keep = "<keep_free_space_bytes>{}</keep_free_space_bytes>"
     clickhouse = own_clickhouse(config_xml=(

@@ -204,6 +204,36 @@ def test_a_pipeline_that_a_new_configuration_has_no_more_stays_in_the_report(
     assert {pipeline["name"]: pipeline["inserted"] for pipeline in report["pipelines"]} == {"old": 10, "new": 10}
 
 
+def test_hang_up_with_another_group_begins_where_that_one_does(kafka, clickhouse, sluice, topic, table, numbers):
+    """Not where the one before it has come to."""
+    clickhouse.query(f"CREATE TABLE {table}_new (n UInt32) ENGINE = MergeTree ORDER BY n")
+
+    def write(target, group):
+        (sluice.folder / "sluice.toml").write_text(
+            f'[kafka]\nbrokers = ["{kafka.bootstrap}"]\n[clickhouse]\nurl = "{clickhouse.url}"\n'
+            f'[pipelines.p]\ntopic = "{topic}"\ntable = "{target}"\ngroup = "{group}"\n')
+    write(table, f"{topic}.old")
+    kafka.produce(topic, at(0, lines(0, 10)))
+    run = sluice.start("tail", "--batch-age", "100ms")
+    run.wait_until(lambda: len(numbers()) == 10, 30, "the first rows")
+    write(f"{table}_new", f"{topic}.new")
+    run.hangup()
+    run.wait_until(lambda: run.stderr.count("pipeline started") == 2, 30, "the second start")
+    kafka.produce(topic, at(0, lines(10, 1)))
+    run.wait_until(lambda: clickhouse.value(f"SELECT max(n) FROM {table}_new") == 10, 30, "rows in the new table")
+    run.stop().expect(0)
+    assert [row["n"] for row in clickhouse.rows(f"SELECT n FROM {table}_new ORDER BY n")] == list(range(11))
+    assert numbers() == list(range(10))
+
+
+def test_hang_up_without_a_log_file_speaks_of_none(kafka, clickhouse, sluice, topic, table, numbers):
+    run = sluice.start(*tail_arguments(kafka, clickhouse, topic, table))
+    run.wait_for_stderr("pipeline started")
+    run.hangup()
+    run.wait_for_stderr("nothing changed")
+    assert "log-file" not in run.stop().expect(0).stderr
+
+
 def test_lost_offsets_stop_or_are_passed_over_as_told(kafka, clickhouse, sluice, topic, table, numbers):
     """case 31: retention was faster."""
     kafka.produce(topic, at(0, lines(0, 10)))
@@ -252,6 +282,32 @@ def test_a_topic_made_anew_stops_and_with_continue_is_read_whole(kafka, clickhou
     assert "truncated or created anew" in run.stderr
     assert numbers() == [*range(50), *range(100, 105)]
     assert kafka.committed(f"sluice-{topic}", topic)[0].offset == 5
+
+
+@pytest.mark.parametrize("on_gap", ["stop", "continue"])
+def test_a_topic_made_anew_under_a_running_tail_is_noticed_though_it_is_longer(
+        kafka, clickhouse, sluice, topic, table, numbers, on_gap):
+    """case 33: where the old one was read to lies within the new one."""
+    run = sluice.start(*tail_arguments(kafka, clickhouse, topic, table, "-v", "--on-gap", on_gap,
+                                       "--batch-age", "100ms", "--drain-timeout", "500ms",
+                                       "-X", "topic.metadata.refresh.interval.ms=500"))
+    kafka.produce(topic, at(0, lines(0, 20)))
+    group = f"sluice-{topic}"
+    run.wait_until(lambda: 0 in kafka.committed(group, topic) and kafka.committed(group, topic)[0].offset == 20, 30,
+                   "the commit")
+    kafka.delete_topic(topic)
+    run.wait_for_stderr("partitions revoked")
+    run.pause()  # until all is in the new one
+    kafka.create_topic(topic, 2)
+    kafka.produce(topic, at(0, lines(100, 30)))
+    run.resume()
+    if on_gap == "stop":
+        assert "offsets-gone" in run.wait(30).expect(1).stderr
+        assert numbers() == list(range(20))
+    else:
+        run.wait_until(lambda: 129 in numbers(), 30, "rows of the new topic")
+        run.stop()
+        assert numbers() == [*range(20), *range(100, 130)]
 
 
 @pytest.mark.parametrize("change", ["ADD COLUMN b String", "DROP COLUMN s", "MODIFY COLUMN s UInt64",

@@ -109,6 +109,25 @@ def test_tail_takes_up_topics_that_come_and_tells_those_that_go(
     assert outcome.json["totals"]["inserted"] == 50
 
 
+def test_tail_reads_a_topic_that_is_back_from_its_beginning(kafka, sluice, topic, regions, numbers):
+    """Made anew it is another one, whether it has fewer records than the old one had or more."""
+    french, italian = regions("fr", lines(0, 20)), regions("it", lines(100, 20))
+    regions("de", lines(200, 20))
+    run = sluice.start("tail", "--batch-age", "100ms", "--drain-timeout", "500ms")
+    for name in (french, italian):
+        run.wait_until(lambda: sum(c.offset for c in kafka.committed(f"{topic}:{name}", name).values()) == 20, 40,
+                       "the commit behind the first rows")
+        kafka.delete_topic(name)
+    for name in (french, italian):
+        run.wait_for_stderr(f"pipeline finished pipeline=regions:{name}", 40)
+    regions("fr", lines(300, 10))
+    regions("it", lines(400, 50))
+    run.wait_until(lambda: len(numbers()) == 120, 40, "the rows of the topics that are back")
+    run.stop(60)
+    old = [*range(20), *range(100, 120), *range(200, 220)]
+    assert numbers() == [*old, *range(300, 310), *range(400, 450)]
+
+
 def test_tail_waits_for_the_first_topic(kafka, clickhouse, sluice, topic, regions, numbers):
     run = sluice.start("tail", "--batch-age", "200ms")
     run.wait_for_stderr("no topic matches", 40)

@@ -111,7 +111,6 @@ class World {
       run.options.exactly_once = ExactlyOnce{.safe_age = std::chrono::hours{1}};
       run.sink.tokens = sabotage_ == Sabotage::no_deduplication ? nullptr : &tokens_;
       run.sink.uuid = "6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001";
-      run.sink.names_the_row = true;
       run.sink.names_a_wrong_row = false;
       run.source.on_commit = [&](PartitionId partition, Offset offset, const std::string& record) {
         // A commit that was acknowledged, and of which the group knows nothing.

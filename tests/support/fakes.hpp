@@ -271,7 +271,9 @@ class FakeSink final : public Sink {
   const std::vector<const Insert*>& waiting() const { return waiting_; }
   std::vector<Late> under_way() const {
     std::vector<Late> out;
-    for (const Insert* insert : waiting_) out.push_back({insert->token, numbers(*insert)});
+    for (const Insert* insert : waiting_) {
+      if (!insert->dry_run) out.push_back({insert->token, numbers(*insert)});
+    }
     return out;
   }
   void land(const std::string& token, const std::vector<uint64_t>& rows) {
@@ -286,7 +288,7 @@ class FakeSink final : public Sink {
 
   bool has_room() const override { return waiting_.size() < room; }
   void submit(const Insert& insert) override {
-    if (on_submit) on_submit(insert.token);
+    if (on_submit && !insert.dry_run) on_submit(insert.token);
     waiting_.push_back(&insert);
     clock_.advance(Milliseconds{1});
   }
@@ -301,7 +303,8 @@ class FakeSink final : public Sink {
     waiting_.erase(waiting_.begin());
     outcomes.push_back(answer(insert));
     const InsertOutcome::Kind kind = outcomes.back().kind;
-    if (on_refused && kind != InsertOutcome::Kind::inserted && kind != InsertOutcome::Kind::failed)
+    if (on_refused && !insert.dry_run && kind != InsertOutcome::Kind::inserted &&
+        kind != InsertOutcome::Kind::failed)
       on_refused(insert.token);
     return outcomes;
   }
@@ -387,7 +390,7 @@ class FakeSink final : public Sink {
     if (cancelled || failure) {
       outcome.kind = InsertOutcome::Kind::failed;
       outcome.error = failure.value_or(Error{Errc::cancelled, "cancelled", "cancelled", ""});
-      if (lands_though_failed && !holds_poison(all)) land(insert.token, all);
+      if (lands_though_failed && !insert.dry_run && !holds_poison(all)) land(insert.token, all);
       return outcome;
     }
     if (insert.columns.front().type != type) {
@@ -400,7 +403,7 @@ class FakeSink final : public Sink {
       outcome.error = {Errc::config, "insert-too-large", "too many partitions", ""};
       return outcome;
     }
-    if (lies) return outcome;
+    if (lies && !insert.dry_run) return outcome;
     if (std::any_of(all.begin(), all.end(), [&](uint64_t n) { return misfits.contains(n); })) {
       outcome.kind = InsertOutcome::Kind::stale_table;
       outcome.error = {Errc::config, "table-changed", "there is no such column", ""};
@@ -415,7 +418,11 @@ class FakeSink final : public Sink {
       outcome.error = {Errc::rejected, "constraint", "constraint pos is violated", ""};
       return outcome;
     }
-    land(insert.token, all);
+    if (insert.dry_run) {
+      outcome.kind = InsertOutcome::Kind::readable;
+    } else {
+      land(insert.token, all);
+    }
     return outcome;
   }
   bool holds_poison(const std::vector<uint64_t>& rows) const {

@@ -8,7 +8,7 @@ What this cannot show: replicas that lag behind, and Keeper going away."""
 
 import fake_http
 
-CLICKHOUSE = {"X_ClickHouse_Server_Display_Name": "replica"}
+CLICKHOUSE = {"X_ClickHouse_Summary": "{}"}
 
 
 def quorum_failure(code):

@@ -23,6 +23,7 @@ Exception exception_of(std::string body, std::string code) {
 
 Insert insert_of(uint64_t rows, std::vector<InsertColumn> columns = {}) {
   Insert insert;
+  insert.format = InsertFormat::json_each_row;
   insert.rows = rows;
   insert.columns = std::move(columns);
   return insert;
@@ -114,6 +115,24 @@ TEST(BlamedRowTest, IsNotTakenFromWhatARecordSays) {
       "376");
   EXPECT_EQ(blamed_row(quoted, insert_of(10)), 2U);
   EXPECT_EQ(blamed_column(quoted, insert_of(10)), "a");
+}
+
+TEST(BlamedRowTest, OnlyReadersOfTextNumberRows) {
+  Insert native = insert_of(10);
+  native.format = InsertFormat::native;
+  EXPECT_EQ(blamed_row(exception_of(bad_number, "27"), native), std::nullopt);
+  EXPECT_EQ(blamed_row(exception_of(violation, "469"), native), 7U);
+  // What a cast or a DEFAULT quotes stands in the middle.
+  const Exception cast = exception_of(
+      "Code: 6. DB::Exception: Cannot parse UInt32 value here: \"x (at row 2)\": while executing "
+      "CAST. (CANNOT_PARSE_TEXT) (version 26.7.2.1)",
+      "6");
+  EXPECT_EQ(blamed_row(cast, insert_of(10)), std::nullopt);
+  const Exception forged = exception_of(
+      "Code: 6. DB::Exception: Cannot parse string 'x: (at row 2)\n: While executing A' as UInt32: "
+      "while executing CAST. (CANNOT_PARSE_TEXT) (version 26.7.2.1)",
+      "6");
+  EXPECT_EQ(blamed_row(forged, insert_of(10)), std::nullopt);
 }
 
 TEST(BlamedRowTest, AViewCountsRowsOfItsOwn) {

@@ -45,6 +45,19 @@ TEST(InsertQueryTest, NamesTableAndColumns) {
             "INSERT INTO `shop`.`orders` (`a`, `b`) FORMAT Native");
 }
 
+TEST(InsertQueryTest, ADryRunGoesNowhere) {
+  const Table table = table_of({column("a", "UInt8"), column("b", "Enum8('x' = 1)"),
+                                column("m", "UInt8", DefaultKind::materialized, "a")});
+  Insert insert = insert_of({{"a", "UInt8", false, ""}});
+  insert.dry_run = true;
+  EXPECT_EQ(insert_query(table, insert),
+            "INSERT INTO FUNCTION null('`a` UInt8, `b` Enum8(\\'x\\' = 1)') (`a`) FORMAT Native");
+  insert.columns.front().cast_type = "UInt8";
+  EXPECT_THAT(insert_query(table, insert), testing::StartsWith("INSERT INTO FUNCTION null('"));
+  insert.format = InsertFormat::json_each_row;
+  EXPECT_THAT(insert_query(table, insert), HasSubstr(") FORMAT JSONEachRow"));
+}
+
 TEST(InsertQueryTest, JsonEachRowHasNoColumnList) {
   Insert insert = insert_of({});
   insert.format = InsertFormat::json_each_row;

@@ -16,6 +16,7 @@ const Target target{.origin = "http://db:8123", .table = "shop.orders", .user = 
 
 Insert insert_of(uint64_t rows) {
   Insert insert;
+  insert.format = InsertFormat::json_each_row;
   insert.rows = rows;
   return insert;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/clickhouse/sink.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -351,10 +352,12 @@ TEST(SinkTest, EveryAttemptHasTheSameBytesAndTokenAndAnotherQueryId) {
 }
 
 TEST(SinkTest, EveryClassOfAnswerBecomesItsOutcome) {
-  EXPECT_EQ(run_one({clickhouse_exception(400, 27, "x: (at row 1)\n")}).outcome.kind,
-            Kind::refused_row);
-  EXPECT_EQ(run_one({clickhouse_exception(400, 27, "x: (at row 9)\n")}).outcome.kind,
-            Kind::refused);
+  const auto violated = [](int row) {
+    return clickhouse_exception(400, 469,
+                                fmt::format("Constraint `c` is violated at row {}.", row));
+  };
+  EXPECT_EQ(run_one({violated(1)}).outcome.kind, Kind::refused_row);
+  EXPECT_EQ(run_one({violated(9)}).outcome.kind, Kind::refused);
   EXPECT_EQ(run_one({clickhouse_exception(500, 396, "Too many rows")}).outcome.kind,
             Kind::too_large);
   EXPECT_EQ(run_one({clickhouse_exception(500, 252, "Too many partitions for single INSERT")})

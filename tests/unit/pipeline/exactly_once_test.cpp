@@ -234,6 +234,28 @@ TEST_F(ExactlyOnceRun, ALimitNeverStopsWithinABatchThatIsSentAgain) {
   EXPECT_EQ(topic.group.at(PartitionId{0}).offset, Offset{10});
 }
 
+TEST_F(ExactlyOnceRun, ARefusedRowThatNoMessageNamesIsFoundByDryRuns) {
+  topic.produce(0, range(0, 100));
+  const auto run_with = [&](OnError on_error) {
+    TestRun run(topic, table);
+    set_up(run);
+    run.options.on_error = on_error;
+    run.sink.poison = {3, 42, 43, 99};
+    const PipelineReport report = run.go();
+    std::vector<int64_t> rejected;
+    for (const RejectedRecord& one : run.rejects.durable) rejected.push_back(one.offset.value);
+    return std::pair(report, rejected);
+  };
+  const auto [stopped, none] = run_with(OnError::stop);
+  ASSERT_TRUE(stopped.error);
+  EXPECT_THAT(stopped.error->message, testing::HasSubstr("@3 cannot become a row"));
+  const auto [report, rejected] = run_with(OnError::reject);
+  EXPECT_TRUE(report.caught_up);
+  EXPECT_EQ(rejected, (std::vector<int64_t>{3, 42, 43, 99}));
+  EXPECT_EQ(table.size(), 96u);
+  for (const auto& [number, times] : table) EXPECT_EQ(times, 1) << number;
+}
+
 TEST_F(ExactlyOnceRun, ABatchWithTooManyRefusedRowsMayBeCutSmaller) {
   topic.produce(0, range(0, 100));
   const auto run_by = [&](uint64_t rows) {

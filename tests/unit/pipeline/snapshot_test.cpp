@@ -191,8 +191,8 @@ class FakeMarks final : public SnapshotMarks {
   Result<void> prepare() override { return {}; }
   Result<void> look() override { return {}; }
   Result<uint64_t> rows(const std::string& id) override { return in_table[id]; }
-  Result<bool> marked(const std::string& id) override {
-    return std::find(whole.begin(), whole.end(), id) != whole.end();
+  Result<uint64_t> marked(const std::string& id) override {
+    return static_cast<uint64_t>(std::count(whole.begin(), whole.end(), id));
   }
   Result<void> mark(const SnapshotStamp& snapshot, uint64_t /*rows*/) override {
     whole.push_back(snapshot.id);
