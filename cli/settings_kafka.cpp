@@ -224,6 +224,22 @@ void overlay_kafka(const FlagValues& flags, const Environment& environment, Conf
   for (const auto& given : flags.all("kafka")) overlay_property(given, root, problems);
 }
 
+namespace {
+
+/// What every run refuses, told by check, too.
+void check_plaintext(const KafkaSettings& kafka, Problems& problems) {
+  if (kafka.allow_plaintext_auth.value || kafka.brokers.value.empty()) return;
+  if (kafka::all_loopback(kafka.brokers.value)) return;
+  for (const KafkaProperty& property : kafka.properties) {
+    if (property.key != "security.protocol" || lower(property.value) != "sasl_plaintext") continue;
+    problems.add(property.origin,
+                 "sasl_plaintext would send the credentials over the network without encryption",
+                 "use sasl_ssl, or set allow_plaintext_auth = true if that is what you want");
+  }
+}
+
+}  // namespace
+
 void read_kafka(const ConfigValue& table, bool allow_unsafe, KafkaSettings& out,
                 Problems& problems) {
   TableReader reader(table, "kafka", problems);
@@ -242,6 +258,7 @@ void read_kafka(const ConfigValue& table, bool allow_unsafe, KafkaSettings& out,
   for (const KafkaProperty& property : out.properties) {
     check_property(property, allow_unsafe, problems);
   }
+  check_plaintext(out, problems);
 }
 
 }  // namespace sluice::cli

@@ -217,9 +217,7 @@ class PipelineLooker {
     put([&](PipelineLook& look) {
       if (count) {
         look.rejected_24h = *count;
-      } else if (count.error().slug == "topic-missing") {  // it may be made with the first reject
-        look.rejected_24h = 0;
-      } else {
+      } else if (count.error().slug != "topic-missing") {  // it may be made with the first reject
         look.errors.push_back(count.error());
       }
     });

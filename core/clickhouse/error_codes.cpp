@@ -12,6 +12,9 @@ constexpr std::string_view wait_fix =
 constexpr std::string_view overload_fix =
     "lower the load or the number of senders, or raise the server's limits; what was not inserted "
     "is read again by the next run";
+constexpr std::string_view memory_fix =
+    "make batches smaller (batch rows, batch bytes), or raise the server's or the user's memory "
+    "limit; what was not inserted is read again by the next run";
 constexpr std::string_view parts_fix =
     "let merges catch up: larger batches (batch rows, batch age), fewer writers, or a coarser "
     "PARTITION BY";
@@ -58,8 +61,8 @@ constexpr ErrorCode overloaded(int code, std::string_view name) {
 /// Ran out of something half-way.
 constexpr ErrorCode exhausted(int code, std::string_view name) {
   return {
-      code,        name, AttemptClass::retry_slow, true, Errc::unavailable, "clickhouse-overloaded",
-      overload_fix};
+      code,      name, AttemptClass::retry_slow, true, Errc::unavailable, "clickhouse-overloaded",
+      memory_fix};
 }
 
 /// Resent so often, then the rows are looked at one by one.

@@ -40,4 +40,7 @@ struct ErrorSignal {
 /// "librdkafka 2.0.2 [gzip snappy …]"
 [[nodiscard]] std::string version_line();
 
+/// Whether every broker of the list is this machine ("localhost", 127.0.0.0/8, ::1).
+[[nodiscard]] bool all_loopback(std::string_view brokers);
+
 }  // namespace sluice::kafka

@@ -516,18 +516,20 @@ Result<void> Snapshot::swap() {
   // Whatever the answer says: a second EXCHANGE, of whomever, would undo it.
   const Result<SnapshotTarget> now = tables_.target();
   if (now.ok() && now->uuid == shadow_uuid_) return {};
-  // What is known to be the old one has the shadow beside it still.
-  if (now.ok() && now->uuid == target_.uuid) stage_ = Stage::loading;
   const bool refused = late || (!exchanged.ok() && exchanged.error().code != Errc::unavailable &&
                                 exchanged.error().code != Errc::cancelled);
+  // What was not answered may still be done, after a lock or in a cluster's queue: then the
+  // shadow's name is that of the old rows.
+  const bool may_come = !exchanged.ok() && !refused;
+  if (now.ok() && now->uuid == target_.uuid && !may_come) stage_ = Stage::loading;
   if (refused && now.ok() && now->uuid != shadow_uuid_) take_back_hand_over();
   Error error = exchanged.ok()
                     ? Error{Errc::unavailable, "snapshot-race",
                             "another process swapped tables at the same moment", "run it again"}
                     : exchanged.error();
   if (now.ok()) {
-    error.message =
-        fmt::format("{} and its snapshot were not swapped: {}", options_.table, error.message);
+    error.message = fmt::format("{} and its snapshot were not swapped{}: {}", options_.table,
+                                may_come ? ", or not yet" : "", error.message);
   } else {
     if (exchanged.ok()) error = now.error();
     error.message = fmt::format("whether {} and its snapshot were swapped is unknown: {}",

@@ -167,6 +167,25 @@ def test_all_errors_in_one_pass(sluice, config):
         (8, 1), (10, 1), (11, 2), (13, 9)}
 
 
+def test_what_every_run_refuses_is_told_offline(sluice, config):
+    config(MINIMAL.replace(NOWHERE, "192.0.2.1:1").replace("[clickhouse]", '[clickhouse]\npassword = { env = "PW" }')
+           + '[kafka.security]\nprotocol = "sasl_plaintext"\nusername = "u"\n')
+    told = sluice("check").expect(78).stderr
+    assert "unencrypted, to http://192.0.2.1:1" in told and "sasl_plaintext would send" in told, told
+
+
+def test_a_proxy_is_shown_without_its_password(sluice, config):
+    config(MINIMAL.replace("[clickhouse]", f'[clickhouse]\nproxy = "http://u:{CANARY}@proxy:3128"'))
+    for flag in ("--show", "--show-origin", "--report"):
+        run = sluice("check", flag).expect(0)
+        assert "http://proxy:3128" in run.stdout and CANARY not in run.stdout + run.stderr
+
+
+def test_keys_with_very_many_dots_are_refused(sluice, config):
+    config(".".join(["a"] * 20_000) + " = 1\n")
+    assert "nested too deeply" in sluice("check").expect(78).stderr
+
+
 def test_a_missing_and_a_broken_file(sluice, config):
     assert "nowhere.toml" in sluice("sync", "-c", "nowhere.toml").expect(78).stderr
     config("[kafka\n")

@@ -60,6 +60,13 @@ def test_a_new_user_gets_from_a_topic_to_rows(kafka, clickhouse, sluice, topic, 
     assert clickhouse.value(f"SELECT count() FROM t.{topic} WHERE note LIKE 'it_s % \"quoted\"'") == 100
 
 
+def test_a_field_without_a_name_becomes_no_column(kafka, clickhouse, sluice, topic):
+    kafka.create_topic(topic)
+    kafka.produce(topic, ['{"":1,"a":2}'])
+    init(sluice, kafka, clickhouse, topic, "--create", "-y").expect(0)
+    assert {row["name"] for row in clickhouse.rows(f"DESCRIBE TABLE t.{topic}") if row["name"][0] != "_"} == {"a"}
+
+
 def test_only_the_statement_and_never_without_being_asked(kafka, clickhouse, sluice, topic, loaded):
     statement = init(sluice, kafka, clickhouse, topic, "--ddl-only", "--table", "t.made_by_hand", "--sample", "50", "-q")
     assert statement.expect(0).stderr == ""

@@ -4,6 +4,7 @@ what nobody knows."""
 
 import json
 import socket
+import subprocess
 import time
 
 import pytest
@@ -54,6 +55,31 @@ def look(sluice, *arguments, code=0):
 def pipeline(sluice, *arguments, code=0):
     (only,) = look(sluice, *arguments, code=code)["pipelines"]
     return only
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl", "tsv"])
+def test_watching_ends_with_its_reader(world, sluice, form):
+    world()
+    watching = subprocess.Popen([sluice.binary, "status", "-w", "200ms", "-o", form], cwd=sluice.folder,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert watching.stdout.readline()
+    watching.stdout.close()
+    try:
+        watching.wait(20 * PATIENCE)
+    finally:
+        watching.kill()
+
+
+def test_a_backlog_of_many_partitions_is_told_in_seconds(kafka, clickhouse, sluice, topic, table):
+    kafka.create_topic(topic, 8)
+    for partition in range(8):
+        kafka.produce_lines(topic, rows(partition * 2000, 2000), partition=partition)
+    (sluice.folder / "sluice.toml").write_text(
+        f'[kafka]\nbrokers = "{kafka.bootstrap}"\n[clickhouse]\nurl = "{clickhouse.url}"\n'
+        f'[pipelines.orders]\ntopic = "{topic}"\ntable = "{table}"\n')
+    for _ in range(3):
+        found = pipeline(sluice)
+        assert found["lag"] == 16_000 and found["lag_seconds"] is not None, found
 
 
 def test_nothing_has_to_run(world, kafka, clickhouse, sluice, topic, table):

@@ -48,6 +48,21 @@ TEST_F(Sync, ASecondRunWithNothingNewDoesNothing) {
   EXPECT_EQ(again.sink.inserts, 0);
 }
 
+TEST_F(Sync, AGroupThatFoundNothingForADayIsJoinedSoThatItsOffsetsStay) {
+  topic.produce(0, range(0, 5));
+  TestRun(topic, table).go();
+  const auto joins_after = [&](Milliseconds rest) {
+    TestRun run(topic, table);
+    run.clock.wall_shift = rest;
+    bool joined = false;
+    run.source.on_poll = [&] { joined = true; };
+    EXPECT_TRUE(run.go().caught_up);
+    return joined;
+  };
+  EXPECT_FALSE(joins_after(std::chrono::hours{23}));
+  EXPECT_TRUE(joins_after(std::chrono::hours{25}));
+}
+
 TEST_F(Sync, TheNextRunTakesOnlyWhatIsNew) {
   topic.produce(0, range(0, 5));
   TestRun(topic, table).go();
