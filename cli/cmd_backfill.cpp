@@ -137,6 +137,16 @@ class Backfill {
           "{} of the range {} not committed by the live group '{}' yet: it loads them "
           "itself (--duplicates allow: load them here, too)",
           counted(plan_.live(), "record"), plan_.live() == 1 ? "is" : "are", pipeline_.live_group));
+      if (plan_.records() == 0 && asked_.duplicates == Duplicates::replace) {
+        return Error{
+            Errc::config, "range-ahead",
+            fmt::format("the live group '{}' stands before the range, and would load it "
+                        "once more",
+                        pipeline_.live_group),
+            fmt::format("move it behind the range first: sluice sync {} --reset-to end, or "
+                        "a time",
+                        pipeline_.name)};
+      }
       if (plan_.records() == 0) return nothing_to_do();
     }
     TRY(look_for_duplicates());

@@ -273,10 +273,13 @@ Result<void> check_selection(const Invocation& invocation, Settings& settings) {
                  "--reject-topic or --reject-file"};
   }
   std::erase_if(pipelines, keeps_none);
-  const auto full = std::find_if(pipelines.begin(), pipelines.end(), [](const auto& pipeline) {
+  const auto loads_all = [](const PipelineSettings& pipeline) {
     return pipeline.mode.value == Mode::full;
-  });
-  if (settings.rejects.replay && full != pipelines.end()) {
+  };
+  const auto full = std::find_if(pipelines.begin(), pipelines.end(), loads_all);
+  const bool only_full = std::all_of(pipelines.begin(), pipelines.end(), loads_all);
+  const bool is_asked = !invocation.arguments.empty() || only_full;
+  if (settings.rejects.replay && full != pipelines.end() && is_asked) {
     return Error{Errc::config, "replay-full-load",
                  fmt::format("pipeline {} loads everything at each run (mode = \"full\"): its "
                              "rejected records belong to the load that they were in",
@@ -284,6 +287,7 @@ Result<void> check_selection(const Invocation& invocation, Settings& settings) {
                  fmt::format("mend the table or the producer, then load it again: sluice sync {}",
                              full->name)};
   }
+  if (settings.rejects.replay) std::erase_if(pipelines, loads_all);
   // One that the configuration names is made by the first run.
   for (const PipelineSettings& pipeline : pipelines) {
     const Setting<std::string>& file = pipeline.reject.file;

@@ -119,7 +119,8 @@ void write_clickhouse(const std::string& table, const ClickHouseSettings& clickh
   out.line("password", secret_toml(clickhouse.password), clickhouse.password.origin);
   out.word("compression", clickhouse.compression, compression_word(clickhouse.compression.value));
   out.setting("timeout", clickhouse.timeout);
-  if (clickhouse.proxy.origin.kind != Origin::Kind::environment) {
+  if (clickhouse.proxy.origin.kind != Origin::Kind::environment &&
+      !clickhouse.proxy.value.empty()) {
     out.line("proxy", toml_text(without_userinfo(clickhouse.proxy.value)), clickhouse.proxy.origin);
   }
   if (clickhouse.allow_plaintext_auth.value) {

@@ -208,9 +208,12 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
     // What a person decided is decided once.
     options.exactly_once->decisions = std::exchange(job.decisions, {});
   }
+  const auto decisions =
+      options.exactly_once ? options.exactly_once->decisions : std::vector<Decision>();
   if (options.exactly_once) options.exactly_once->salt = random_bits();
   PipelineReport report = sluice::run_pipeline(options, ports, stop);
   report.name = job.settings.name;
+  if (report.partitions.empty()) job.decisions = decisions;  // it never got to them
   if (opened->replay_file != nullptr) {
     auto finished = opened->replay_file->finish();
     if (!finished && !report.error) report.error = std::move(finished).error();
@@ -298,6 +301,9 @@ PipelineOptions Runner::options_of(const Job& job, const PipelineSettings& pipel
   options.warns_of_start = run.start_is_explicit && !job.read_whole &&
                            pipeline.replayed_group.empty() && !pipeline.range &&
                            before.partitions.empty();
+  // Other pipelines of a family fill the table, too.
+  options.warns_of_empty_table =
+      job.family == nullptr && pipeline.replayed_group.empty() && !pipeline.range;
   options.joins_always = job.family != nullptr && !run.continuous;
   options.batch = {pipeline.batch_rows.value, pipeline.batch_bytes.value, pipeline.batch_age.value};
   options.memory_now = &block_bytes_each_;

@@ -130,7 +130,11 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
             "give --brokers host:port, or set brokers in [kafka]");
   }
   for (const std::string& destination : settings.destinations_used()) {
-    if (lists_only || looks_only || !settings.servers_of(destination).urls.value.empty()) continue;
+    if (lists_only || looks_only) continue;
+    if (!settings.servers_of(destination).urls.value.empty()) {
+      check_plaintext(settings.servers_of(destination), problems);
+      continue;
+    }
     if (destination.empty()) {
       missing(Errc::config, "no ClickHouse server is named",
               "give --clickhouse http://host:8123/database, or set url in [clickhouse]");

@@ -201,23 +201,6 @@ void overlay_clickhouse(const FlagValues& flags, const Environment& environment,
   for (const auto& given : flags.all("setting")) overlay_setting(given, root, problems);
 }
 
-namespace {
-
-/// What every run refuses, told by check, too.
-void check_plaintext(const ClickHouseSettings& clickhouse, Problems& problems) {
-  if (!clickhouse.password.given() || clickhouse.allow_plaintext_auth.value) return;
-  for (const std::string& url : clickhouse.urls.value) {
-    const auto endpoint = clickhouse::parse_endpoint(url);
-    if (!endpoint || endpoint->tls || endpoint->loopback) continue;
-    problems.add(clickhouse.password.origin,
-                 fmt::format("the password would go over the network unencrypted, to {}",
-                             endpoint->origin),
-                 "use https, or set allow_plaintext_auth = true if that is what you want");
-  }
-}
-
-}  // namespace
-
 void read_clickhouse(const ConfigValue& table, const std::string& path, ClickHouseSettings& out,
                      Problems& problems) {
   using clickhouse::Compression;
@@ -247,7 +230,18 @@ void read_clickhouse(const ConfigValue& table, const std::string& path, ClickHou
     check_settings(out, problems);
   }
   reader.finish();
-  check_plaintext(out, problems);
+}
+
+void check_plaintext(const ClickHouseSettings& clickhouse, Problems& problems) {
+  if (!clickhouse.password.given() || clickhouse.allow_plaintext_auth.value) return;
+  for (const std::string& url : clickhouse.urls.value) {
+    const auto endpoint = clickhouse::parse_endpoint(url);
+    if (!endpoint || endpoint->tls || endpoint->loopback) continue;
+    problems.add(
+        clickhouse.password.origin,
+        fmt::format("the password would go over the network unencrypted, to {}", endpoint->origin),
+        "use https, or set allow_plaintext_auth = true if that is what you want");
+  }
 }
 
 }  // namespace sluice::cli

@@ -34,6 +34,8 @@ void overlay_clickhouse(const FlagValues& flags, const Environment& environment,
 /// [clickhouse], or [destinations.NAME], which has the same keys; `path` names the table.
 void read_clickhouse(const ConfigValue& table, const std::string& path, ClickHouseSettings& out,
                      Problems& problems);
+/// Of a server that is used: what every run refuses is told by check, too.
+void check_plaintext(const ClickHouseSettings& clickhouse, Problems& problems);
 
 /// [defaults] and [pipelines] with the flags over them, or the one pipeline of --topic.
 void read_pipelines(const Invocation& invocation, const ConfigValue& root, WallTime now,

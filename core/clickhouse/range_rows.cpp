@@ -116,7 +116,7 @@ Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& options,
   Server server = TRY(open_server(options, rows.database, rows.table, clock));
   const Table table = TRY(describe_table(server, rows.database, rows.table));
   TRY(catch_up(server, table));
-  server.wait_up_to(looking_max);
+  server.wait_up_to(Milliseconds{300'000});
   if (!rows.columns.topic.empty()) {
     const std::string topic = in_quotes(rows.columns.topic, '`');
     const auto untold = TRY(

@@ -79,6 +79,12 @@ InsertOutcome Sender::deliver(const Task& task, const std::stop_token& stop) {
         break;
       }
       Verdict verdict = attempt(insert, body, retry.attempts() + 1, outcome, stop);
+      const bool odd = verdict.attempt.kind == AttemptClass::retry && verdict.code > 0 &&
+                       verdict.reason == RetryReason::other;
+      if (insert.dry_run && odd) {  // of nowhere, perhaps: what the table refused is known
+        verdict.attempt.kind = AttemptClass::fatal;
+        verdict.error.code = Errc::config;
+      }
       const Retry::Decision decision = retry.after(verdict.attempt, clock_.now());
       outcome.ambiguous = retry.ambiguous();
       gate_.leave(health_of(verdict.attempt.kind), decision.wait);

@@ -109,6 +109,8 @@ bool read_field(std::string_view field, CommitRecord& out) {
   switch (field[0]) {
     case 't':
       return take(parse<int64_t>(value), out.inserted_at_ms);
+    case 'n':
+      return take(parse<int64_t>(value), out.renewed_at_ms);
     case 's':
       return take(parse<uint64_t>(value), out.sequence);
     case 'e':
@@ -133,6 +135,7 @@ std::string CommitRecord::encode() const {
   std::string text = fmt::format("{}{}|{}|{}|{}", magic, intent ? 'I' : 'D', plain(run, 64),
                                  range.first.value, range.next.value);
   if (inserted_at_ms >= 0) text += fmt::format("|t={}", inserted_at_ms);
+  if (renewed_at_ms >= 0) text += fmt::format("|n={}", renewed_at_ms);
   if (sequence > 0) text += fmt::format("|s={}", sequence);
   if (fixed) text += fmt::format("|e={},{}", fixed->first.value, fixed->next.value);
   if (!asked.empty()) text += "|w=" + plain(asked, asked_max);

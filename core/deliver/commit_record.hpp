@@ -52,6 +52,7 @@ struct Witness {
 ///   first, next := decimal offsets: what this run read of the partition so far, [first, next)
 ///   field   := "t=" unix ms of the last acknowledged INSERT
 ///            | "s=" number of this commit in the partition's life, growing by one
+///            | "n=" unix ms when a run found nothing new and renewed the offset's time
 ///            | "e=" begin "," end     a run over a fixed range, as it was fixed at its start
 ///            | "w=" text              the range as it was asked for
 ///            | "r=" offset "," unix ms "," crc                                  Witness
@@ -77,6 +78,7 @@ struct CommitRecord {
   std::string run;
   OffsetRange range;
   int64_t inserted_at_ms = -1;  ///< -1: nothing known
+  int64_t renewed_at_ms = -1;   ///< -1: not since the last row
   uint64_t sequence = 0;
   std::optional<OffsetRange> fixed;  ///< of a run over a fixed range
   std::string asked;  ///< the range as it was asked for, see asked_words(); "|" and controls: "?"

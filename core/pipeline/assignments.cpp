@@ -59,7 +59,11 @@ Result<std::vector<OffsetRange>> PipelineRun::assigned(
                     .from_committed = stands.has_value(),
                     .end = options_.continuous ? std::max(session.start, marks.end) : session.end});
     ranges_.try_emplace(partition, OffsetRange{session.start, session.start});
-    if (!committed[i]) starts_[partition] = session.start;
+    if (committed[i]) {
+      starts_.erase(partition);
+    } else {
+      starts_[partition] = session.start;
+    }
     sessions_.insert_or_assign(partition, std::move(session));
   }
   assigned_once_ = true;
@@ -69,7 +73,7 @@ Result<std::vector<OffsetRange>> PipelineRun::assigned(
 
 /// Whether the group had an offset of it that this run knows of.
 bool PipelineRun::had_offset(PartitionId partition) const {
-  if (exact()) return sequences_.contains(partition);
+  if (exact() && sequences_.contains(partition)) return true;
   return group_committed_.contains(partition) && !starts_.contains(partition);
 }
 
@@ -115,6 +119,7 @@ Session PipelineRun::take_over(PartitionId partition, const std::optional<Commit
   group_committed_[partition] = committed->offset;
   const CommitRecord record = CommitRecord::decode(committed->metadata);
   session.inserted_at_ms = record.inserted_at_ms;
+  session.renews = renews_;
   // Our commit of a first start says nothing about what fits.
   const bool has_inserted = record.inserted_at_ms >= 0 || record.intent;
   if (record.kind != CommitRecord::Kind::ours || has_inserted) awaits_field_ = false;

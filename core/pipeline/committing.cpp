@@ -19,7 +19,7 @@ std::vector<CommitRequest> PipelineRun::commit_requests(bool all) const {
   std::vector<CommitRequest> requests;
   for (const auto& [partition, session] : sessions_) {
     const Offset offset = session.cursor.committable();
-    if (session.committed && *session.committed >= offset) continue;
+    if (session.committed && *session.committed >= offset && !session.renews) continue;
     // The record of an open intent stays until its batch has an end.
     if (session.open || session.replay || session.fenced) continue;
     // The intent that comes next says it, too.
@@ -96,6 +96,7 @@ void PipelineRun::apply_commit(const CommitOutcome& outcome) {
   switch (outcome.result) {
     case CommitResult::ok:
       found->second.committed = outcome.offset;
+      found->second.renews = false;
       sequences_[outcome.partition] = ++found->second.sequence;
       group_committed_[outcome.partition] = outcome.offset;
       ranges_.at(outcome.partition).next = outcome.offset;

@@ -37,6 +37,7 @@ std::string PipelineRun::record_of(const Session& session, Offset offset,
   record.run = options_.run_id;
   record.range = {session.start, offset};
   record.inserted_at_ms = session.inserted_at_ms;
+  if (session.renews) record.renewed_at_ms = ports_.clock.wall().time_since_epoch().count();
   record.sequence = exact() ? session.sequence + 1 : 0;
   record.fixed = session.fixed;
   if (session.fixed) record.asked = options_.asked;

@@ -18,7 +18,8 @@ constexpr Milliseconds fatal_drain_max{5'000};  ///< what is in flight may still
 Result<void> PipelineRun::run_to_end() {
   TRY(prepare());
   observe_progress();
-  const bool joins = options_.joins_always || group_rests_long();
+  renews_ = group_rests_long();
+  const bool joins = options_.joins_always || renews_;
   const auto done = [&] { return finished() && (assigned_once_ || !joins); };
   if (done()) {
     caught_up_ = true;
@@ -52,7 +53,7 @@ Result<void> PipelineRun::prepare() {
   plan_ = TRY(
       make_plan(options_, ports_.source, ports_.sink, schema_->table().uuid, ports_.clock.wall()));
   if (options_.warns_of_start) warn_of_start();
-  if (options_.fixed.empty()) warn_of_empty_table();
+  if (options_.warns_of_empty_table) warn_of_empty_table();
   if (exact()) TRY(check_decisions());
   for (const auto& [partition, plan] : plan_.partitions) {
     if (plan.committed) group_committed_.emplace(partition, plan.committed->offset);
@@ -63,20 +64,21 @@ Result<void> PipelineRun::prepare() {
 }
 
 /// Kafka counts from when a group's last member left it: a run that finds nothing to read need not
-/// join, but when all runs find nothing the offsets are forgotten one day.
+/// join, but when all runs find nothing the offsets are forgotten one day. So one of them joins now
+/// and then, and writes down when.
 bool PipelineRun::group_rests_long() const {
   constexpr Milliseconds long_rest = std::chrono::hours{24};
   if (!options_.fixed.empty()) return false;
   bool has_offsets = false;
-  int64_t inserted_ms = -1;
+  int64_t latest_ms = -1;
   for (const auto& [partition, plan] : plan_.partitions) {
     if (!plan.committed) continue;
     has_offsets = true;
     const CommitRecord record = CommitRecord::decode(plan.committed->metadata);
-    inserted_ms = std::max(inserted_ms, record.inserted_at_ms);
+    latest_ms = std::max({latest_ms, record.inserted_at_ms, record.renewed_at_ms});
   }
   const Milliseconds now = ports_.clock.wall().time_since_epoch();
-  return has_offsets && now - Milliseconds{inserted_ms} > long_rest;
+  return has_offsets && now - Milliseconds{latest_ms} > long_rest;
 }
 
 void PipelineRun::warn_of_start() {

@@ -86,7 +86,8 @@ struct PipelineOptions {
   /// A group without offsets stops before the first row is sent when none of its records' fields
   /// has a column: every row would be of defaults.
   bool expects_fields = false;
-  bool warns_of_start = false;  ///< says so when the group has offsets, and `start` no effect
+  bool warns_of_empty_table = false;  ///< says so when the group has put rows there
+  bool warns_of_start = false;        ///< says so when the group has offsets, and `start` no effect
   /// Joins the group also when there is nothing to read, which keeps its offsets from expiring.
   bool joins_always = false;
   BatchLimits batch;

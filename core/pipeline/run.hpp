@@ -33,6 +33,7 @@ struct Session {
   std::optional<OffsetRange> fixed;  ///< of a run over fixed offsets
   std::optional<Witness> witness;    ///< of such a run: kept in our commits
   int64_t inserted_at_ms = -1;       ///< of the last acknowledged INSERT, also an earlier owner's
+  bool renews = false;               ///< the offset is committed again, see group_rests_long()
   std::optional<std::string> foreign_metadata;  ///< another program's: kept in our commits
   std::deque<OffsetRange> settled;  ///< ahead, in order: landed before it had to be read again
   /// Before it, bad records and skips were told and counted, and are read again for other batches.
@@ -257,6 +258,7 @@ class PipelineRun final : public AssignmentListener, public RecordListener {
       stale_partitions_;  ///< whose rows the table refused and has not taken since
   TimePoint table_look_next_{};
   bool assigned_once_ = false;
+  bool renews_ = false;  ///< offsets of the group, which has rested for long
   std::optional<TimePoint> idle_since_;
   std::map<PartitionId, Watermarks> looked_up_;  ///< when we asked the broker last
   std::map<PartitionId, Offset> last_held_;      ///< ends of partitions, for the report

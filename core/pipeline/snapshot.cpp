@@ -85,10 +85,10 @@ void Snapshot::warn(const std::string& slug, const std::string& message) {
 
 Result<SnapshotLoad> Snapshot::begin() {
   TRY(check_group_free());
-  TRY(check_no_backfill());
   target_ = TRY(tables_.target());
   TRY(finish_earlier(target_));
   target_ = TRY(tables_.target());
+  TRY(check_no_backfill());
   TRY(check_target(target_));
   TRY(read_live_group());
   const std::set<std::string> loads = TRY(loads_.begun());
@@ -122,8 +122,8 @@ Result<SnapshotLoad> Snapshot::begin() {
 
 Result<LoadLook> Snapshot::look() {
   TRY(check_group_free());
-  TRY(check_no_backfill());
   target_ = TRY(tables_.target());
+  TRY(check_no_backfill());
   TRY(check_target(target_));
   TRY(read_live_group());
   LoadLook out;
@@ -183,6 +183,9 @@ Result<void> Snapshot::check_group_free() {
 Result<void> Snapshot::check_no_backfill() {
   for (const std::string& group : TRY(groups_.list(options_.group + ".backfill."))) {
     if (!TRY(groups_.has_members(group))) continue;
+    const FixedLoad load = FixedLoad::read(TRY(groups_.offsets(group)));
+    const std::string_view table = asked_mark(load.asked);
+    if (!table.empty() && table != target_.uuid) continue;  // it goes elsewhere
     return Error{Errc::unavailable, "backfill-active",
                  fmt::format("a backfill of {} is running (group {}), and would go on inserting "
                              "into the new table what that holds already",

@@ -61,6 +61,8 @@ TEST_F(Sync, AGroupThatFoundNothingForADayIsJoinedSoThatItsOffsetsStay) {
   };
   EXPECT_FALSE(joins_after(std::chrono::hours{23}));
   EXPECT_TRUE(joins_after(std::chrono::hours{25}));
+  EXPECT_FALSE(joins_after(std::chrono::hours{26})) << "once a day";
+  EXPECT_TRUE(joins_after(std::chrono::hours{50}));
 }
 
 TEST_F(Sync, TheNextRunTakesOnlyWhatIsNew) {
@@ -77,11 +79,13 @@ TEST_F(Sync, ATableThatLostItsRowsToAGroupThatPutThemThereIsTold) {
   TestRun first(topic, table);
   first.go();
   TestRun again(topic, table);
+  again.options.warns_of_empty_table = true;
   again.go();
   EXPECT_THAT(first.observer.warnings, testing::IsEmpty());
   EXPECT_THAT(again.observer.warnings, testing::IsEmpty());
   table.clear();
   TestRun emptied(topic, table);
+  emptied.options.warns_of_empty_table = true;
   EXPECT_TRUE(emptied.go().caught_up);
   EXPECT_THAT(emptied.observer.warnings, testing::ElementsAre("table-empty"));
 }
