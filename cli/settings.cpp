@@ -84,6 +84,14 @@ void check_format(OutputFormat format, Problems& problems) {
 
 /// What a run cannot do without. Asked last: a broken file explains why something is missing.
 void check_needed(const Invocation& invocation, const Settings& settings, Problems& problems) {
+  // Rejected records are listed without ClickHouse, and those of a file without Kafka.
+  const bool lists_only = invocation.command == "rejects" && !settings.rejects.replay;
+  const bool looks_only = invocation.command == "status" && !settings.status.verify;
+  const bool needs_clickhouse = !lists_only && !looks_only;
+  for (const std::string& destination : settings.destinations_used()) {
+    const bool known = destination.empty() || settings.destinations.contains(destination);
+    if (needs_clickhouse && known) check_plaintext(settings.servers_of(destination), problems);
+  }
   if (!problems.empty()) return;
   const auto missing = [&](Errc code, std::string message, std::string hint) {
     const bool usage = code == Errc::usage;
@@ -118,9 +126,6 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
   if (settings.status.verify && settings.pipelines.front().table.value.empty()) {
     missing(Errc::usage, "--verify needs the table whose rows are counted", "add --table DB.TABLE");
   }
-  // Rejected records are listed without ClickHouse, and those of a file without Kafka.
-  const bool lists_only = invocation.command == "rejects" && !settings.rejects.replay;
-  const bool looks_only = invocation.command == "status" && !settings.status.verify;
   const bool needs_kafka =
       invocation.command != "rejects" ||
       std::any_of(settings.pipelines.begin(), settings.pipelines.end(),
@@ -130,11 +135,7 @@ void check_needed(const Invocation& invocation, const Settings& settings, Proble
             "give --brokers host:port, or set brokers in [kafka]");
   }
   for (const std::string& destination : settings.destinations_used()) {
-    if (lists_only || looks_only) continue;
-    if (!settings.servers_of(destination).urls.value.empty()) {
-      check_plaintext(settings.servers_of(destination), problems);
-      continue;
-    }
+    if (!needs_clickhouse || !settings.servers_of(destination).urls.value.empty()) continue;
     if (destination.empty()) {
       missing(Errc::config, "no ClickHouse server is named",
               "give --clickhouse http://host:8123/database, or set url in [clickhouse]");
