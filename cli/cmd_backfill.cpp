@@ -147,7 +147,7 @@ class Backfill {
                         "a time",
                         pipeline_.name)};
       }
-      if (plan_.records() == 0) return nothing_to_do();
+      if (plan_.records() == 0) return done(0, "");
     }
     TRY(look_for_duplicates());
     TRY(ask());
@@ -197,16 +197,6 @@ class Backfill {
                  "look at what it holds; to load the range into the table that is there: --again"};
   }
 
-  Result<int> nothing_to_do() {
-    if (settings_.output.format != OutputFormat::text) {
-      print(
-          Json{{"type", "backfill"}, {"v", 1}, {"id", plan_.id}, {"state", "done"}, {"records", 0}}
-              .dump() +
-          "\n");
-    }
-    return exit_code::ok;
-  }
-
   Result<std::unique_ptr<Source>> open_source() const {
     return kafka::open_source(configuration_->connections.cluster,
                               {.topic = pipeline_.topic.value, .group = pipeline_.live_group});
@@ -230,18 +220,17 @@ class Backfill {
   }
 
   Result<int> already_done(const Begun& begun) {
-    if (settings_.output.format != OutputFormat::text) {
-      print(Json{{"type", "backfill"},
-                 {"v", 1},
-                 {"id", plan_.id},
-                 {"state", "done"},
-                 {"records", begun.records()}}
-                .dump() +
-            "\n");
-      return exit_code::ok;
-    }
-    print(fmt::format("backfill {} ({}) is already done: {}; to load it anew: --again\n", plan_.id,
-                      asked_words(begun.asked), counted(begun.records(), "record")));
+    return done(
+        begun.records(),
+        fmt::format("backfill {} ({}) is already done: {}; to load it anew: --again\n", plan_.id,
+                    asked_words(begun.asked), counted(begun.records(), "record")));
+  }
+
+  /// Nothing was left to load.
+  Result<int> done(uint64_t records, const std::string& words) {
+    const Json document{
+        {"type", "backfill"}, {"v", 1}, {"id", plan_.id}, {"state", "done"}, {"records", records}};
+    print(settings_.output.format == OutputFormat::text ? words : document.dump() + "\n");
     return exit_code::ok;
   }
 

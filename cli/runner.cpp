@@ -205,15 +205,13 @@ PipelineReport Runner::load(Job& job, const PipelineSettings& pipeline,
     options.exactly_once = *kept;
     // Rows of rejects tell where they were read first, not where they were kept.
     if (!pipeline.replayed_group.empty()) options.exactly_once->provenance = false;
-    // What a person decided is decided once.
-    options.exactly_once->decisions = std::exchange(job.decisions, {});
+    options.exactly_once->decisions = job.decisions;
   }
-  const auto decisions =
-      options.exactly_once ? options.exactly_once->decisions : std::vector<Decision>();
   if (options.exactly_once) options.exactly_once->salt = random_bits();
   PipelineReport report = sluice::run_pipeline(options, ports, stop);
   report.name = job.settings.name;
-  if (report.partitions.empty()) job.decisions = decisions;  // it never got to them
+  // What a person decided is decided once, unless the run did not even look at the group.
+  if (!report.partitions.empty()) job.decisions.clear();
   if (opened->replay_file != nullptr) {
     auto finished = opened->replay_file->finish();
     if (!finished && !report.error) report.error = std::move(finished).error();

@@ -233,14 +233,13 @@ void read_clickhouse(const ConfigValue& table, const std::string& path, ClickHou
 }
 
 void check_plaintext(const ClickHouseSettings& clickhouse, Problems& problems) {
-  if (!clickhouse.password.given() || clickhouse.allow_plaintext_auth.value) return;
   for (const std::string& url : clickhouse.urls.value) {
     const auto endpoint = clickhouse::parse_endpoint(url);
-    if (!endpoint || endpoint->tls || endpoint->loopback) continue;
-    problems.add(
-        clickhouse.password.origin,
-        fmt::format("the password would go over the network unencrypted, to {}", endpoint->origin),
-        "use https, or set allow_plaintext_auth = true if that is what you want");
+    if (!endpoint) continue;
+    const auto checked = clickhouse::check_plaintext(*endpoint, clickhouse.password.given(),
+                                                     clickhouse.allow_plaintext_auth.value);
+    if (checked) continue;
+    problems.add(clickhouse.password.origin, checked.error().message, checked.error().fix);
   }
 }
 

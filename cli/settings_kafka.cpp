@@ -228,14 +228,17 @@ namespace {
 
 /// What every run refuses, told by check, too.
 void check_plaintext(const KafkaSettings& kafka, Problems& problems) {
-  if (kafka.allow_plaintext_auth.value || kafka.brokers.value.empty()) return;
-  if (kafka::all_loopback(kafka.brokers.value)) return;
+  std::string protocol;
+  Origin origin = kafka.brokers.origin;
   for (const KafkaProperty& property : kafka.properties) {
-    if (property.key != "security.protocol" || lower(property.value) != "sasl_plaintext") continue;
-    problems.add(property.origin,
-                 "sasl_plaintext would send the credentials over the network without encryption",
-                 "use sasl_ssl, or set allow_plaintext_auth = true if that is what you want");
+    if (property.key != "security.protocol") continue;
+    protocol = lower(property.value);
+    origin = property.origin;
   }
+  if (kafka.brokers.value.empty()) return;
+  const auto checked =
+      kafka::check_plaintext(protocol, kafka.brokers.value, kafka.allow_plaintext_auth.value);
+  if (!checked) problems.add(origin, checked.error().message, checked.error().fix);
 }
 
 }  // namespace

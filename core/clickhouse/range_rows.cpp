@@ -15,6 +15,7 @@ namespace sluice::clickhouse {
 namespace {
 
 constexpr Milliseconds looking_max{3'600'000};  ///< for what has to look at many rows
+constexpr Milliseconds starting_max{300'000};   ///< the same, while a run waits for its start
 
 std::string name_of(const RangeRows& rows) {
   return in_quotes(rows.database, '`') + "." + in_quotes(rows.table, '`');
@@ -40,11 +41,6 @@ Result<void> catch_up(Server& server, const Table& table) {
       "SYSTEM SYNC REPLICA " + in_quotes(table.database, '`') + "." + in_quotes(table.name, '`') +
           " LIGHTWEIGHT",
       "bring the replica of " + shown_table(table.database, table.name) + " up to date");
-}
-
-bool holds_text(const DataType& type) {
-  const bool wrapped = type.kind == TypeKind::nullable || type.kind == TypeKind::low_cardinality;
-  return wrapped ? holds_text(type.elements.front()) : type.kind == TypeKind::string;
 }
 
 template <class Number>
@@ -76,7 +72,8 @@ OriginColumns origin_columns(const Table& table) {
     if (column.name == "_topic") out.topic = column.name;
     if (column.name == "_partition") out.partition = column.name;
     if (column.name == "_offset") out.offset = column.name;
-    if (column.name == "_snapshot_id" && holds_text(column.type)) snapshot = column.name;
+    const bool is_text = column.type.bare().kind == TypeKind::string;
+    if (column.name == "_snapshot_id" && is_text) snapshot = column.name;
     if (column.name == "_snapshot_time") has_time = true;
   }
   if (has_time) out.snapshot = std::move(snapshot);
@@ -116,7 +113,7 @@ Result<std::map<PartitionId, Offset>> ends_of_rows(const ServerOptions& options,
   Server server = TRY(open_server(options, rows.database, rows.table, clock));
   const Table table = TRY(describe_table(server, rows.database, rows.table));
   TRY(catch_up(server, table));
-  server.wait_up_to(Milliseconds{300'000});
+  server.wait_up_to(starting_max);
   if (!rows.columns.topic.empty()) {
     const std::string topic = in_quotes(rows.columns.topic, '`');
     const auto untold = TRY(

@@ -41,13 +41,7 @@ Result<HttpOptions> http_options(const ServerOptions& options) {
   TRY(check_header("user", options.user));
   TRY(check_header("password", options.password));
   TRY(check_user_settings(options.settings));
-  if (!options.password.empty() && !endpoint.tls && !endpoint.loopback &&
-      !options.allow_plaintext_auth) {
-    return config_error(
-        "plaintext-password",
-        "the ClickHouse password would go over the network unencrypted, to " + endpoint.origin,
-        "use https, or set allow_plaintext_auth = true if that is what you want");
-  }
+  TRY(check_plaintext(endpoint, !options.password.empty(), options.allow_plaintext_auth));
   HttpOptions http{.origin = endpoint.origin,
                    .headers = {},
                    .connect_timeout = options.connect_timeout,

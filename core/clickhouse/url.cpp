@@ -122,4 +122,13 @@ void add_parameter(std::string& query, std::string_view name, std::string_view v
   query.append(percent_encoded(name)).append("=").append(percent_encoded(value)).append("&");
 }
 
+Result<void> check_plaintext(const Endpoint& endpoint, bool has_password, bool allowed) {
+  if (!has_password || endpoint.tls || endpoint.loopback || allowed) return {};
+  return Error{.code = Errc::config,
+               .slug = "plaintext-password",
+               .message = "the ClickHouse password would go over the network unencrypted, to " +
+                          endpoint.origin,
+               .fix = "use https, or set allow_plaintext_auth = true if that is what you want"};
+}
+
 }  // namespace sluice::clickhouse

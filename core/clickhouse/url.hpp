@@ -24,6 +24,10 @@ struct Endpoint {
 /// may hold a password.
 [[nodiscard]] Result<Endpoint> parse_endpoint(std::string_view url);
 
+/// Errc::config where a password would go over the network in plain text, unless that is allowed.
+[[nodiscard]] Result<void> check_plaintext(const Endpoint& endpoint, bool has_password,
+                                           bool allowed);
+
 /// Whether a host (no brackets, no port) names this machine by its loopback addresses.
 [[nodiscard]] bool is_loopback(std::string_view host);
 

@@ -43,21 +43,16 @@ struct NamedType {
 constexpr std::array snapshot_columns{NamedType{"_snapshot_id", "LowCardinality(String)"},
                                       NamedType{"_snapshot_time", "DateTime64(3)"}};
 
-const DataType& bare(const DataType& type) {
-  const bool wrapped = type.kind == TypeKind::nullable || type.kind == TypeKind::low_cardinality;
-  return wrapped ? bare(type.elements.front()) : type;
-}
-
-bool takes_text(const DataType& type) { return bare(type).kind == TypeKind::string; }
+bool takes_text(const DataType& type) { return type.bare().kind == TypeKind::string; }
 
 bool is_pair_of_text(const std::vector<DataType>& elements) {
   return elements.size() == 2 && takes_text(elements[0]) && takes_text(elements[1]);
 }
 
 bool is_integer(const DataType& type, uint32_t width_min) {
-  const TypeKind kind = bare(type).kind;
+  const TypeKind kind = type.bare().kind;
   const bool integer = kind >= TypeKind::int8 && kind <= TypeKind::uint256;
-  return integer && bare(type).width >= width_min;
+  return integer && type.bare().width >= width_min;
 }
 
 bool takes_headers(const DataType& type) {
@@ -69,7 +64,7 @@ bool takes_headers(const DataType& type) {
 
 bool takes_time(const DataType& type) {
   constexpr uint32_t millisecond_digits = 3;
-  const DataType& time = bare(type);
+  const DataType& time = type.bare();
   return time.kind == TypeKind::datetime ||
          (time.kind == TypeKind::datetime64 && time.precision >= millisecond_digits);
 }
@@ -83,7 +78,7 @@ std::string_view types_needed(Kind kind, const DataType& type) {
       return takes_text(type) ? "" : "String";
     case Kind::value:
     case Kind::unknown_fields:
-      return takes_text(type) || bare(type).kind == TypeKind::json ? "" : "String or JSON";
+      return takes_text(type) || type.bare().kind == TypeKind::json ? "" : "String or JSON";
     case Kind::partition:
       return is_integer(type, sizeof(int32_t)) ? ""
                                                : "UInt64, or another integer of 32 bits or more";
@@ -99,7 +94,7 @@ std::string_view types_needed(Kind kind, const DataType& type) {
       return type.kind == TypeKind::array && takes_text(type.elements.front()) ? ""
                                                                                : "Array(String)";
     case Kind::deleted:
-      return bare(type).kind == TypeKind::uint8 ? "" : "UInt8";
+      return type.bare().kind == TypeKind::uint8 ? "" : "UInt8";
     case Kind::snapshot_id:
       return takes_text(type) ? "" : "String or LowCardinality(String)";
     case Kind::snapshot_time:

@@ -34,11 +34,6 @@ namespace {
 constexpr int64_t milliseconds = 1000;
 constexpr int64_t year_2300_ms = 10'413'792'000'000;  ///< where a DateTime64 ends
 
-const DataType& bare(const DataType& type) {
-  const bool wrapped = type.kind == TypeKind::nullable || type.kind == TypeKind::low_cardinality;
-  return wrapped ? bare(type.elements.front()) : type;
-}
-
 void append_integer(int64_t value, Column& column) {
   std::array<uint64_t, 4> words{static_cast<uint64_t>(value)};
   column.append_fixed_bytes(words.data());
@@ -241,9 +236,9 @@ Fault MetadataColumns::append(const Fill& fill, const Origin& from, std::string&
     members.append(":").append(value);
   };
   const auto add_time = [&](int64_t timestamp_ms) {
-    const Fault fault = check_time(timestamp_ms, bare(type));
+    const Fault fault = check_time(timestamp_ms, type.bare());
     if (fault != Fault::none) return fault;
-    const bool seconds = bare(type).kind == TypeKind::datetime;
+    const bool seconds = type.bare().kind == TypeKind::datetime;
     add(seconds ? std::to_string(timestamp_ms / milliseconds) : json_time(timestamp_ms));
     return Fault::none;
   };
@@ -271,8 +266,8 @@ Fault MetadataColumns::append(const Fill& fill, const Origin& from, std::string&
       break;
     case Kind::value:
       if (from.record.tombstone()) break;
-      add(bare(type).kind == TypeKind::json ? std::string(from.record.value)
-                                            : json_string(from.record.value));
+      add(type.bare().kind == TypeKind::json ? std::string(from.record.value)
+                                             : json_string(from.record.value));
       break;
     case Kind::header: {
       const Header* header = from.header(fill.source.header);

@@ -115,6 +115,8 @@ bool read_field(std::string_view field, CommitRecord& out) {
       return take(parse<uint64_t>(value), out.sequence);
     case 'e':
       return take(parse_range(value), out.fixed);
+    case 'c':
+      return take(parse<uint64_t>(value), out.rows);
     case 'w':
       out.asked = value;
       return true;
@@ -138,6 +140,7 @@ std::string CommitRecord::encode() const {
   if (renewed_at_ms >= 0) text += fmt::format("|n={}", renewed_at_ms);
   if (sequence > 0) text += fmt::format("|s={}", sequence);
   if (fixed) text += fmt::format("|e={},{}", fixed->first.value, fixed->next.value);
+  if (rows > 0) text += fmt::format("|c={}", rows);
   if (!asked.empty()) text += "|w=" + plain(asked, asked_max);
   if (witness) {
     text +=

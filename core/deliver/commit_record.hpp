@@ -54,6 +54,7 @@ struct Witness {
 ///            | "s=" number of this commit in the partition's life, growing by one
 ///            | "n=" unix ms when a run found nothing new and renewed the offset's time
 ///            | "e=" begin "," end     a run over a fixed range, as it was fixed at its start
+///            | "c=" rows that ClickHouse acknowledged of [begin of e=, offset), exactly-once
 ///            | "w=" text              the range as it was asked for
 ///            | "r=" offset "," unix ms "," crc                                  Witness
 ///            | "h=" uuid "," offset "," unix ms "," 0 or 1                      Handover
@@ -81,6 +82,7 @@ struct CommitRecord {
   int64_t renewed_at_ms = -1;   ///< -1: not since the last row
   uint64_t sequence = 0;
   std::optional<OffsetRange> fixed;  ///< of a run over a fixed range
+  uint64_t rows = 0;                 ///< of such a run that delivers exactly once: inserted so far
   std::string asked;  ///< the range as it was asked for, see asked_words(); "|" and controls: "?"
   std::optional<Witness> witness;  ///< of a run over a fixed range, in one of its partitions
   std::optional<Handover> handover;

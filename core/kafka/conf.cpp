@@ -68,18 +68,7 @@ bool is_loopback(std::string_view host) {
 
 Result<void> check_authentication(const rd_kafka_conf_t* conf, const ClusterOptions& cluster) {
   const std::string protocol = conf_value(conf, "security.protocol");
-  const bool plaintext = protocol == "sasl_plaintext" ||
-                         cluster.brokers.find("SASL_PLAINTEXT://") != std::string::npos ||
-                         cluster.brokers.find("sasl_plaintext://") != std::string::npos;
-  if (plaintext && !cluster.allow_plaintext_auth && !all_loopback(cluster.brokers)) {
-    return Error{.code = Errc::config,
-                 .slug = "kafka-plaintext-auth",
-                 .message = "security.protocol = sasl_plaintext would send the credentials to " +
-                            escape_text(cluster.brokers, 200) + " without encryption",
-                 .fix =
-                     "use security.protocol = sasl_ssl, or set allow_plaintext_auth = true in "
-                     "the configuration file"};
-  }
+  TRY(check_plaintext(protocol, cluster.brokers, cluster.allow_plaintext_auth));
   const bool sasl = protocol == "sasl_plaintext" || protocol == "sasl_ssl";
   const std::string mechanism = conf_value(conf, "sasl.mechanisms");
   if (sasl && mechanism == "OAUTHBEARER" && conf_value(conf, "sasl.oauthbearer.method") != "oidc") {
@@ -105,6 +94,20 @@ void drop_log(const rd_kafka_t* /*client*/, int /*level*/, const char* /*facilit
               const char* /*text*/) noexcept {}
 
 }  // namespace
+
+Result<void> check_plaintext(std::string_view protocol, const std::string& brokers, bool allowed) {
+  const bool plaintext = protocol == "sasl_plaintext" ||
+                         brokers.find("SASL_PLAINTEXT://") != std::string::npos ||
+                         brokers.find("sasl_plaintext://") != std::string::npos;
+  if (!plaintext || allowed || all_loopback(brokers)) return {};
+  return Error{.code = Errc::config,
+               .slug = "kafka-plaintext-auth",
+               .message = "security.protocol = sasl_plaintext would send the credentials to " +
+                          escape_text(brokers, 200) + " without encryption",
+               .fix =
+                   "use security.protocol = sasl_ssl, or set allow_plaintext_auth = true in the "
+                   "configuration file"};
+}
 
 Result<void> check_cluster(const ClusterOptions& cluster) {
   const std::vector<std::string> brokers = split_list(cluster.brokers);

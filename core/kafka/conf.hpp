@@ -41,6 +41,9 @@ enum class Role : uint8_t { consumer, producer };
 /// Values that must not appear in any text.
 [[nodiscard]] std::vector<std::string> secret_values(const ClusterOptions& cluster);
 
+/// Whether every broker of the list is this machine ("localhost", 127.0.0.0/8, ::1).
+[[nodiscard]] bool all_loopback(std::string_view brokers);
+
 /// What a read queue may hold, and how much one fetch brings (kafka.md section 2).
 struct QueueSizes {
   uint64_t queue_kbytes = 0;    ///< queued.max.messages.kbytes, which counts per partition

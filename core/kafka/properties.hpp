@@ -40,7 +40,9 @@ struct ErrorSignal {
 /// "librdkafka 2.0.2 [gzip snappy …]"
 [[nodiscard]] std::string version_line();
 
-/// Whether every broker of the list is this machine ("localhost", 127.0.0.0/8, ::1).
-[[nodiscard]] bool all_loopback(std::string_view brokers);
+/// Errc::config where this security.protocol would send credentials to another machine in plain
+/// text, unless that is allowed.
+[[nodiscard]] Result<void> check_plaintext(std::string_view protocol, const std::string& brokers,
+                                           bool allowed);
 
 }  // namespace sluice::kafka

@@ -153,6 +153,11 @@ bool DataType::encodable() const {
                      [](const DataType& element) { return element.encodable(); });
 }
 
+const DataType& DataType::bare() const {
+  const bool wrapped = kind == TypeKind::nullable || kind == TypeKind::low_cardinality;
+  return wrapped ? elements.front().bare() : *this;
+}
+
 bool DataType::holds_json() const {
   return kind == TypeKind::json ||
          std::any_of(elements.begin(), elements.end(),

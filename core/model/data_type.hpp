@@ -74,6 +74,8 @@ struct DataType {
   /// The name of the type that goes over the wire: LowCardinality is taken off everywhere, aliases
   /// are resolved, JSON is a String. The server casts it to the column's own type without loss.
   [[nodiscard]] std::string wire_name() const;
+  /// Without Nullable and LowCardinality around it.
+  [[nodiscard]] const DataType& bare() const;
   /// Whether there is JSON in it: then the statement must CAST, since only a CAST parses text by
   /// the settings that JSONEachRow goes by.
   [[nodiscard]] bool holds_json() const;

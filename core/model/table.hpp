@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/model/data_type.hpp"
@@ -48,6 +49,19 @@ struct Table {
   /// Whether a row encoded for one fits the other: the same columns, types and defaults.
   [[nodiscard]] bool same_columns(const Table& other) const;
 };
+
+/// Whether rows go away by themselves, by what system.tables shows as engine_full.
+[[nodiscard]] inline bool has_ttl(std::string_view engine_full) {
+  return engine_full.find(" TTL ") != std::string_view::npos;
+}
+
+/// Whether a row that was inserted is counted until somebody deletes it.
+[[nodiscard]] inline bool keeps_rows(std::string_view engine_full) {
+  const std::string_view engine = engine_full.substr(0, engine_full.find_first_of(" ("));
+  const bool plain =
+      engine == "MergeTree" || engine == "ReplicatedMergeTree" || engine == "SharedMergeTree";
+  return plain && !has_ttl(engine_full);
+}
 
 inline bool Table::same_columns(const Table& other) const {
   return server_time_zone == other.server_time_zone &&

@@ -125,6 +125,7 @@ Session PipelineRun::take_over(PartitionId partition, const std::optional<Commit
   if (record.kind != CommitRecord::Kind::ours || has_inserted) awaits_field_ = false;
   if (session.fixed) session.witness = record.witness;
   session.sequence = record.sequence;
+  session.rows = record.rows;
   if (exact()) return session;  // take_intent() looks at the record
   const bool damaged = record.kind == CommitRecord::Kind::damaged;
   if (damaged || record.kind == CommitRecord::Kind::foreign) {

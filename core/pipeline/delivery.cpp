@@ -202,9 +202,8 @@ void Delivery::refuse_whole(Flight& flight, InsertOutcome&& outcome, Outcomes& o
   if (!too_large) {
     error.code = Errc::rejected;
     error.message +=
-        ": which row it is neither the message says nor dry runs of its parts, and with "
-        "exactly-once "
-        "a batch may not be divided";
+        ": neither the message nor dry runs of its parts say which row it is, and with "
+        "exactly-once a batch may not be divided";
     error.fix = "mend what the message names (a constraint, a view, the column), and run it again";
   } else if (announced) {
     error.message += ": with exactly-once a batch that was announced may not be divided";

@@ -40,6 +40,7 @@ std::string PipelineRun::record_of(const Session& session, Offset offset,
   if (session.renews) record.renewed_at_ms = ports_.clock.wall().time_since_epoch().count();
   record.sequence = exact() ? session.sequence + 1 : 0;
   record.fixed = session.fixed;
+  if (session.fixed && exact()) record.rows = session.rows;
   if (session.fixed) record.asked = options_.asked;
   record.witness = session.witness;
   record.intent = intent;
@@ -323,7 +324,7 @@ void PipelineRun::settle_present(Session& session, Batch batch) {
   const uint64_t rows = batch.rows();
   counts_.open -= rows;
   counts_.inserted += rows;
-  counts_.sent_again += rows;
+  session.rows += rows;
   session.cursor.settle(batch.id);
   session.open.reset();
   batcher_->recycle(std::move(batch));

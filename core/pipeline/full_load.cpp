@@ -8,19 +8,9 @@
 #include <utility>
 
 #include "core/base/crash_point.hpp"
+#include "core/model/table.hpp"
 
 namespace sluice {
-namespace {
-
-/// Whether a row that was inserted is counted until somebody deletes it.
-bool keeps_rows(std::string_view engine_full) {
-  const std::string_view engine = engine_full.substr(0, engine_full.find_first_of(" ("));
-  const bool plain =
-      engine == "MergeTree" || engine == "ReplicatedMergeTree" || engine == "SharedMergeTree";
-  return plain && engine_full.find(" TTL ") == std::string_view::npos;
-}
-
-}  // namespace
 
 FullLoad::FullLoad(FullLoadOptions options, Source& source, SnapshotMarks* marks,
                    SnapshotGroups& groups, Observer& observer, const Clock& clock)
@@ -34,7 +24,7 @@ FullLoad::FullLoad(FullLoadOptions options, Source& source, SnapshotMarks* marks
 
 /// What the load's group says of it; of append its time follows.
 std::string FullLoad::asked_start() const {
-  return fmt::format("{} {}", marks_ == nullptr ? "overwrite" : "append", options_.table_uuid);
+  return fmt::format("{} #{}", marks_ == nullptr ? "overwrite" : "append", options_.table_uuid);
 }
 
 Result<FullLoadPlan> FullLoad::begin() {
@@ -112,8 +102,7 @@ Result<bool> FullLoad::fits(const std::string& id) {
       return false;
     }
     rows_before_ = TRY(marks_->rows(id));
-    // Somebody emptied the table meanwhile, or deleted what was half loaded.
-    if (rows_before_ == 0 && load.done() > 0) return false;
+    if (load.lost_rows(rows_before_, keeps_rows(options_.engine_full))) return false;
   }
   options_.id = id;
   plan_.fixed = std::move(load.fixed);
@@ -186,10 +175,11 @@ Result<bool> FullLoad::mark(const PipelineReport& load) {
   return taken_over();
 }
 
-Result<void> FullLoad::verify(const PipelineReport& load, uint64_t loaded) const {
+Result<void> FullLoad::verify(const PipelineReport& load, uint64_t loaded) {
+  // Of a load that goes on, what had landed when its process died is in both of them.
   const uint64_t inserted = rows_before_ + load.counts.inserted;
-  // A batch that had landed before its process died was counted twice.
-  const uint64_t least = std::max(rows_before_, load.counts.inserted - load.counts.sent_again);
+  const uint64_t least =
+      options_.exactly_once ? TRY(loads_.find(options_.id)).rows : load.counts.inserted;
   const bool right =
       loaded <= inserted &&
       (keeps_rows(options_.engine_full) ? loaded >= least : loaded > 0 || inserted == 0);

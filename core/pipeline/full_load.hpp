@@ -89,7 +89,7 @@ class FullLoad {
   Result<bool> is_ours();
   Error taken_over() const;
   Result<bool> mark(const PipelineReport& load);
-  Result<void> verify(const PipelineReport& load, uint64_t loaded) const;
+  Result<void> verify(const PipelineReport& load, uint64_t loaded);
   Result<void> remove(const std::string& id);
 
   FullLoadOptions options_;

@@ -43,6 +43,7 @@ FixedLoad FixedLoad::read(const std::map<PartitionId, Committed>& group) {
     if (record.witness) out.witnesses.emplace(partition, *record.witness);
     out.asked = record.asked;
     out.runs.insert(record.run);
+    out.rows += record.rows;
   }
   return out;
 }

@@ -41,6 +41,7 @@ struct FixedLoad {
   std::map<PartitionId, Witness> witnesses;
   std::string asked;  ///< what kind of load or which range it is, in the words of who began it
   std::set<std::string> runs{};  ///< that committed the offsets
+  uint64_t rows = 0;             ///< ClickHouse acknowledged before `committed`, exactly-once
 
   /// No ranges where nothing of it is a load of ours.
   [[nodiscard]] static FixedLoad read(const std::map<PartitionId, Committed>& group);
@@ -49,6 +50,11 @@ struct FixedLoad {
   [[nodiscard]] uint64_t records() const { return records_of(fixed); }
   [[nodiscard]] uint64_t done() const;  ///< records of the range before what is committed
   [[nodiscard]] bool finished() const { return done() == records(); }
+  /// Whether somebody has deleted rows of it, so that it cannot go on; `keeps_rows`: nothing but
+  /// that makes them fewer. More may be there than are acknowledged.
+  [[nodiscard]] bool lost_rows(uint64_t in_table, bool keeps_rows) const {
+    return keeps_rows ? in_table < rows : in_table == 0 && rows > 0;
+  }
 };
 
 /// What a load of everything would do.

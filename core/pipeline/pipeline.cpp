@@ -99,8 +99,7 @@ void PipelineRun::warn_of_start() {
 /// A group that has inserted rows goes on behind them: those that the table has no more never come.
 void PipelineRun::warn_of_empty_table() {
   const Table& table = schema_->table();
-  const bool keeps_rows = std::string_view(table.engine).ends_with("MergeTree") &&
-                          table.engine_full.find(" TTL ") == std::string::npos;
+  const bool keeps_rows = table.engine.ends_with("MergeTree") && !has_ttl(table.engine_full);
   const bool has_inserted =
       std::any_of(plan_.partitions.begin(), plan_.partitions.end(), [](const auto& entry) {
         const auto& committed = entry.second.committed;

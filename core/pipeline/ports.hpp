@@ -166,8 +166,6 @@ class RejectSink {
 struct Counts {
   uint64_t read = 0;
   uint64_t inserted = 0;
-  uint64_t sent_again =
-      0;  ///< of `inserted`: of batches of which an earlier attempt may count, too
   uint64_t rejected = 0;
   uint64_t skipped = 0;
   uint64_t open = 0;     ///< read, but not yet settled

@@ -40,6 +40,7 @@ struct Session {
   Offset judged_to{0};
   // Exactly-once:
   uint64_t sequence = 0;  ///< of the last commit
+  uint64_t rows = 0;      ///< of a run over fixed offsets: inserted so far, by earlier runs, too
   /// Nothing more of it is read, sent or committed: it is no longer ours, or the run stops at it.
   bool fenced = false;
   TimePoint landed_at{};          ///< the last batch

@@ -132,7 +132,7 @@ void PipelineRun::settle(Delivery::Outcomes outcomes) {
       Session* session = owned(block.partition, block.epoch);
       if (session == nullptr) continue;
       session->cursor.settle(batch.id);
-      if (session->replayed) counts_.sent_again += block.block.rows();
+      session->rows += block.block.rows();
       session->open.reset();
       session->landed_at = ports_.clock.now();
       if (stale_partitions_.erase(block.partition) > 0) stale_in_a_row_ = 0;

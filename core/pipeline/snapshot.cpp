@@ -10,6 +10,7 @@
 #include "core/base/crash_point.hpp"
 #include "core/base/crc32c.hpp"
 #include "core/deliver/commit_record.hpp"
+#include "core/model/table.hpp"
 #include "core/pipeline/plan.hpp"
 #include "core/pipeline/witness.hpp"
 
@@ -31,10 +32,6 @@ Error old_name_taken(const std::string& name) {
   return {Errc::config, "snapshot-old-taken",
           fmt::format("{} exists, and its comment does not say that sluice kept it", name),
           "rename or drop it, or leave --keep-old out"};
-}
-
-bool is_plain_merge_tree(const std::string& engine) {
-  return engine == "MergeTree" || engine == "ReplicatedMergeTree" || engine == "SharedMergeTree";
 }
 
 }  // namespace
@@ -275,8 +272,8 @@ Result<std::string> Snapshot::find_resumable(const std::set<std::string>& ids) {
                        options_.topic, *id, options_.table));
       continue;
     }
-    const bool emptied = load.done() > 0 && TRY(tables_.rows(shadow_name(load_id(*id)))) == 0;
-    if (emptied) continue;
+    const bool keeps = options_.key.empty() && keeps_rows(target_.engine_full);
+    if (load.lost_rows(TRY(tables_.rows(shadow_name(load_id(*id)))), keeps)) continue;
     fixed_ = std::move(load.fixed);
     witnesses_ = std::move(load.witnesses);
     return *id;
@@ -452,13 +449,14 @@ Result<void> Snapshot::keep_last(const PipelineReport& load) {
 Result<void> Snapshot::verify(const PipelineReport& load) {
   TRY(tables_.seal(shadow_name(options_.id)));
   const uint64_t loaded = TRY(tables_.rows(shadow_name(options_.id)));
+  // Of a load that goes on, what had landed when its process died is in both of them.
   const uint64_t inserted = keys_.value_or(rows_before_ + load.counts.inserted);
-  // A batch that had landed before its process died was counted twice.
-  const uint64_t least =
-      keys_.value_or(std::max(rows_before_, load.counts.inserted - load.counts.sent_again));
-  const bool expires = target_.engine_full.find(" TTL ") != std::string::npos;
-  const bool exact = is_plain_merge_tree(target_.engine) && !expires;
-  const bool right = loaded <= inserted && (exact ? loaded >= least : loaded > 0 || inserted == 0);
+  const uint64_t acknowledged =
+      remembers_tokens() ? TRY(loads_.find(options_.id)).rows : load.counts.inserted;
+  const uint64_t least = keys_.value_or(acknowledged);
+  const bool right =
+      loaded <= inserted &&
+      (keeps_rows(target_.engine_full) ? loaded >= least : loaded > 0 || inserted == 0);
   if (!right) {
     return Error{
         Errc::failed, "snapshot-verify",

@@ -29,8 +29,10 @@ TEST(CommitRecord, CarriesARangeAHandoverAndAnIntentAndStaysSmall) {
   record.inserted_at_ms = 1'763'740'800'123;
   record.sequence = UINT64_MAX;
   record.fixed = OffsetRange{Offset{0}, Offset{INT64_MAX}};
+  record.rows = UINT64_MAX;
   record.asked = "2026-11-01..2026-11-02";
-  record.handover = Handover{"6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001", Offset{77}, 1'763'740'800'123, true};
+  record.handover =
+      Handover{"6c1e8a90-0b1c-4a5e-9d52-0d8c5ef0a001", Offset{77}, 1'763'740'800'123, true};
   Intent intent{.next = Offset{400},
                 .nonce = "00112233445566778899aabbccddeeff",
                 .records = 250'000,
@@ -48,6 +50,7 @@ TEST(CommitRecord, CarriesARangeAHandoverAndAnIntentAndStaysSmall) {
   EXPECT_EQ(back.inserted_at_ms, record.inserted_at_ms);
   EXPECT_EQ(back.sequence, record.sequence);
   EXPECT_EQ(back.fixed, record.fixed);
+  EXPECT_EQ(back.rows, record.rows);
   EXPECT_EQ(back.asked, record.asked);
   EXPECT_EQ(back.handover, record.handover);
   EXPECT_EQ(back.intent, record.intent);
