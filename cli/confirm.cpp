@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "cli/text.hpp"
+#include "core/base/text.hpp"
 
 namespace sluice::cli {
 

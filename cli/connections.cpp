@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cli/text.hpp"
+#include "core/base/text.hpp"
 #include "core/clickhouse/server.hpp"
 #include "core/kafka/properties.hpp"
 

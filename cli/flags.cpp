@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "cli/text.hpp"
+#include "core/base/text.hpp"
 
 namespace sluice::cli {
 namespace {

@@ -11,6 +11,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/runner.hpp"
 #include "cli/text.hpp"
+#include "core/base/text.hpp"
 #include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/snapshot_marks.hpp"
 #include "core/decode/column_layout.hpp"

@@ -9,6 +9,7 @@
 
 #include "cli/suggest.hpp"
 #include "cli/text.hpp"
+#include "core/base/text.hpp"
 #include "core/kafka/properties.hpp"
 
 namespace sluice::cli {

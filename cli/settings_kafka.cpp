@@ -8,6 +8,7 @@
 #include "cli/suggest.hpp"
 #include "cli/text.hpp"
 #include "cli/units.hpp"
+#include "core/base/text.hpp"
 #include "core/kafka/properties.hpp"
 
 namespace sluice::cli {

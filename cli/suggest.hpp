@@ -7,8 +7,8 @@
 
 namespace sluice::cli {
 
-/// The known word nearest to what was typed, or nothing when none is near enough to be meant:
-/// a letter dropped, doubled, swapped or wrong, about one in three. Ties go to the earlier word.
+/// The known word nearest to what was typed, or nothing when none is near enough to be meant, see
+/// nearest_names().
 [[nodiscard]] std::string nearest(std::string_view typed, const std::vector<std::string>& known);
 
 /// "did you mean 'batch'?", or nothing.

@@ -8,8 +8,8 @@
 #include <algorithm>
 
 #include "cli/file.hpp"
-#include "cli/text.hpp"
 #include "cli/units.hpp"
+#include "core/base/text.hpp"
 
 namespace sluice::cli {
 namespace {

@@ -233,14 +233,6 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& character : out) {
-    if (character >= 'A' && character <= 'Z') character = static_cast<char>(character - 'A' + 'a');
-  }
-  return out;
-}
-
 std::string grouped(uint64_t number) {
   std::string digits = std::to_string(number);
   for (size_t position = digits.size(); position > 3;) {

@@ -35,7 +35,6 @@ using TextRow = std::vector<std::string>;
 [[nodiscard]] std::vector<std::string> split(std::string_view text, char separator);
 [[nodiscard]] std::string join(const std::vector<std::string>& parts, std::string_view separator);
 [[nodiscard]] std::string_view trim(std::string_view text);
-[[nodiscard]] std::string lower(std::string_view text);
 
 /// 12914002 as "12,914,002".
 [[nodiscard]] std::string grouped(uint64_t number);

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/clickhouse/insert_query.hpp"
-#include "core/clickhouse/text.hpp"
 #include "core/model/quote.hpp"
 
 namespace sluice::clickhouse {
@@ -236,6 +236,14 @@ std::optional<Warning> engine_warning(const Table& table) {
                    "not deduplicated");
   }
   return std::nullopt;
+}
+
+Result<void> catch_up(Server& server, const Table& table) {
+  if (!table.engine.starts_with("Replicated") && !table.engine.starts_with("Shared")) return {};
+  return server.command(
+      "SYSTEM SYNC REPLICA " + in_quotes(table.database, '`') + "." + in_quotes(table.name, '`') +
+          " LIGHTWEIGHT",
+      "bring the replica of " + shown_table(table.database, table.name) + " up to date");
 }
 
 }  // namespace sluice::clickhouse

@@ -20,6 +20,10 @@ namespace sluice::clickhouse {
 [[nodiscard]] Result<Table> describe_table(Server& server, const std::string& database,
                                            const std::string& name);
 
+/// Of a replicated table: waits for what another replica has acknowledged, and this one may still
+/// lack. Needs SYSTEM SYNC REPLICA.
+[[nodiscard]] Result<void> catch_up(Server& server, const Table& table);
+
 /// The settings sluice sends, as this user sees them. Errc::config for a server that has no
 /// deduplication tokens (before 22.2).
 [[nodiscard]] Result<ServerSettings> read_settings(Server& server);

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "core/base/check.hpp"
+#include "core/base/text.hpp"
 #include "core/clickhouse/catalog.hpp"
 #include "core/clickhouse/range_rows.hpp"
-#include "core/clickhouse/text.hpp"
 #include "core/model/quote.hpp"
 
 namespace sluice::clickhouse {
@@ -29,9 +29,8 @@ constexpr Milliseconds clock_skew_max{60'000};
 constexpr double foreign_writers = 4;  // where the table's real rate cannot be seen
 constexpr std::string_view no_uuid = "00000000-0000-0000-0000-000000000000";
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 bool is_word(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  return (to_lower(c) >= 'a' && to_lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_';
 }
 
 std::optional<double> number(std::string_view text) {
@@ -72,7 +71,7 @@ std::vector<SqlWord> words_of(std::string_view sql) {
 
 bool equals(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
+                    [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 bool is_unsteady(std::string_view name) {

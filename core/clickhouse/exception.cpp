@@ -5,7 +5,7 @@
 #include <cctype>
 #include <charconv>
 
-#include "core/clickhouse/text.hpp"
+#include "core/base/text.hpp"
 #include "core/model/quote.hpp"
 
 namespace sluice::clickhouse {

@@ -4,19 +4,16 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/base/text.hpp"
+
 namespace sluice::clickhouse {
 namespace {
 
 constexpr uint64_t header_bytes_max = 64ull << 10;
 
-char lower(char character) {
-  return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a')
-                                              : character;
-}
-
 bool is_same(std::string_view text, std::string_view lower_case) {
   return std::equal(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
-                    [](char left, char right) { return lower(left) == right; });
+                    [](char left, char right) { return to_lower(left) == right; });
 }
 
 std::string_view trimmed(std::string_view text) {

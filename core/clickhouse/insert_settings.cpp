@@ -5,7 +5,7 @@
 #include <array>
 #include <utility>
 
-#include "core/clickhouse/text.hpp"
+#include "core/base/text.hpp"
 #include "core/clickhouse/url.hpp"
 #include "core/model/quote.hpp"
 

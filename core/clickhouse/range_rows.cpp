@@ -34,15 +34,6 @@ std::string condition(const RangeRows& rows) {
   return of_topic(rows) + " AND (" + ranges + ")";
 }
 
-/// What another replica acknowledged may be missing in this one for a while.
-Result<void> catch_up(Server& server, const Table& table) {
-  if (!table.engine.starts_with("Replicated") && !table.engine.starts_with("Shared")) return {};
-  return server.command(
-      "SYSTEM SYNC REPLICA " + in_quotes(table.database, '`') + "." + in_quotes(table.name, '`') +
-          " LIGHTWEIGHT",
-      "bring the replica of " + shown_table(table.database, table.name) + " up to date");
-}
-
 template <class Number>
 Result<Number> number(std::string_view text) {
   Number value{};

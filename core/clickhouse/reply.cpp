@@ -3,9 +3,9 @@
 
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/clickhouse/error_codes.hpp"
 #include "core/clickhouse/exception.hpp"
-#include "core/clickhouse/text.hpp"
 
 namespace sluice::clickhouse {
 namespace {

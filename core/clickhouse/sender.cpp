@@ -3,8 +3,8 @@
 
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/clickhouse/insert_query.hpp"
-#include "core/clickhouse/text.hpp"
 #include "core/clickhouse/url.hpp"
 
 namespace sluice::clickhouse {

@@ -39,6 +39,7 @@ class HttpSnapshotMarks final : public SnapshotMarks {
   }
 
   Result<uint64_t> rows(const std::string& id) override {
+    TRY(catch_up(server_, TRY(describe_table(server_, options_.database, options_.table))));
     return count(options_.table, "_snapshot_id", id);
   }
 

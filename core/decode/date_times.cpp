@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "core/base/text.hpp"
 #include "core/decode/calendar.hpp"
 #include "core/decode/digits.hpp"
 

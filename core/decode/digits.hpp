@@ -10,9 +10,6 @@ namespace sluice {
 [[nodiscard]] constexpr bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
-[[nodiscard]] constexpr char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 /// How many digits `text` begins with.
 [[nodiscard]] constexpr size_t count_digits(std::string_view text) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/base/text.hpp"
 #include "core/decode/digits.hpp"
 
 namespace sluice {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/decode/json_text.hpp"
 
+#include "core/base/text.hpp"
 #include "core/decode/digits.hpp"
 
 namespace sluice {

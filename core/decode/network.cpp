@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/base/text.hpp"
 #include "core/decode/digits.hpp"
 
 namespace sluice {

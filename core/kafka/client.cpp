@@ -10,8 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/kafka/errors.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -21,7 +21,7 @@ TimePoint now() { return SystemClock().now(); }
 Error cannot_open(std::string_view why) {
   return {.code = Errc::config,
           .slug = "kafka-client",
-          .message = "the Kafka client cannot start: " + escape_text(why, 400),
+          .message = "the Kafka client cannot start: " + printable(why, 400),
           .fix = "check the Kafka properties of the configuration"};
 }
 
@@ -130,7 +130,7 @@ void Client::log(int level, std::string_view text) const {
       line.replace(at, secret.size(), "*");
     }
   }
-  log_(level, escape_text(line));
+  log_(level, printable(line));
 }
 
 void Client::serve(Milliseconds wait) {

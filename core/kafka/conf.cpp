@@ -7,9 +7,9 @@
 #include <array>
 #include <charconv>
 
+#include "core/base/text.hpp"
 #include "core/kafka/properties.hpp"
 #include "core/kafka/property_table.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -33,7 +33,7 @@ Result<void> set(rd_kafka_conf_t* conf, const std::string& key, const std::strin
       RD_KAFKA_CONF_OK) {
     return {};
   }
-  const std::string why = is_secret_property(key) ? key : escape_text(text.data(), 300);
+  const std::string why = is_secret_property(key) ? key : printable(text.data(), 300);
   return Error{.code = Errc::config,
                .slug = "kafka-property",
                .message = "librdkafka refuses a property: " + why,
@@ -96,14 +96,13 @@ void drop_log(const rd_kafka_t* /*client*/, int /*level*/, const char* /*facilit
 }  // namespace
 
 Result<void> check_plaintext(std::string_view protocol, const std::string& brokers, bool allowed) {
-  const bool plaintext = protocol == "sasl_plaintext" ||
-                         brokers.find("SASL_PLAINTEXT://") != std::string::npos ||
-                         brokers.find("sasl_plaintext://") != std::string::npos;
+  const bool plaintext =
+      protocol == "sasl_plaintext" || lower(brokers).find("sasl_plaintext://") != std::string::npos;
   if (!plaintext || allowed || all_loopback(brokers)) return {};
   return Error{.code = Errc::config,
                .slug = "kafka-plaintext-auth",
                .message = "security.protocol = sasl_plaintext would send the credentials to " +
-                          escape_text(brokers, 200) + " without encryption",
+                          printable(brokers, 200) + " without encryption",
                .fix =
                    "use security.protocol = sasl_ssl, or set allow_plaintext_auth = true in the "
                    "configuration file"};

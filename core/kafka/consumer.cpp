@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/kafka/statistics.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -21,11 +21,10 @@ Result<void> check_names(const SourceOptions& options) {
   // librdkafka takes "^…" for a pattern; Kafka has no topic of such a name.
   if (topic.empty() || topic.size() > 249 || topic == "." || topic == ".." ||
       topic.find_first_not_of(allowed) != std::string::npos) {
-    return Error{
-        .code = Errc::config,
-        .slug = "topic-name",
-        .message = fmt::format("'{}' is no name of a Kafka topic", escape_text(topic, 100)),
-        .fix = "use letters, digits, '.', '_' and '-', at most 249"};
+    return Error{.code = Errc::config,
+                 .slug = "topic-name",
+                 .message = fmt::format("'{}' is no name of a Kafka topic", printable(topic, 100)),
+                 .fix = "use letters, digits, '.', '_' and '-', at most 249"};
   }
   if (options.group.empty() || options.group.find('\0') != std::string::npos) {
     return Error{.code = Errc::config,
@@ -179,7 +178,7 @@ Result<void> Consumer::join(AssignmentListener& listener) {
   return Error{.code = Errc::failed,
                .slug = "kafka-join-failed",
                .message = fmt::format("group {} could not be joined: {}",
-                                      escape_text(options_.group, 200), reason_of(code)),
+                                      printable(options_.group, 200), reason_of(code)),
                .fix = "see the log with -vv"};
 }
 

@@ -5,12 +5,12 @@
 
 #include <array>
 
+#include "core/base/text.hpp"
 #include "core/kafka/properties.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 
-std::string reason_of(rd_kafka_resp_err_t code) { return escape_text(rd_kafka_err2str(code), 200); }
+std::string reason_of(rd_kafka_resp_err_t code) { return printable(rd_kafka_err2str(code), 200); }
 
 bool is_unknown_topic(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
@@ -136,7 +136,7 @@ Error fatal_error(rd_kafka_t* client, const Place& place) {
   if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) return commit_error(code, place);
   return {.code = Errc::failed,
           .slug = "kafka-client-failed",
-          .message = "the Kafka client cannot go on: " + escape_text(text.data(), 300),
+          .message = "the Kafka client cannot go on: " + printable(text.data(), 300),
           .fix = "run the command again: it continues where it stopped"};
 }
 

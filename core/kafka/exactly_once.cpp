@@ -6,9 +6,9 @@
 #include <random>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/deliver/commit_record.hpp"
 #include "core/kafka/groups.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -77,7 +77,7 @@ std::vector<Requirement> judge_exactly_once(const ExactlyOnceFacts& facts, const
   const auto add = [&](const char* id, State state, std::string text, std::string fix = {}) {
     out.push_back({.id = id, .state = state, .text = std::move(text), .fix = std::move(fix)});
   };
-  const std::string shown = escape_text(group, 200);
+  const std::string shown = printable(group, 200);
   if (facts.foreign_members > 0) {
     add("P11", State::doubtful,
         fmt::format("{} members of group {} have another client id than this pipeline: a program "
@@ -89,7 +89,7 @@ std::vector<Requirement> judge_exactly_once(const ExactlyOnceFacts& facts, const
         fmt::format(
             "group {} is ours; topic {} is compacted: what compaction removed before it was "
             "read is no loss",
-            shown, escape_text(topic, 200)));
+            shown, printable(topic, 200)));
   } else {
     add("P11", State::met, fmt::format("group {} is ours alone", shown));
   }

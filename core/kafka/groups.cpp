@@ -9,10 +9,10 @@
 #include <functional>
 #include <thread>
 
+#include "core/base/text.hpp"
 #include "core/kafka/client.hpp"
 #include "core/kafka/errors.hpp"
 #include "core/kafka/group_view.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -37,14 +37,13 @@ rd_kafka_resp_err_t code_of(const rd_kafka_error_t* error) {
   return error == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(error);
 }
 
-std::string text_of(const char* text) { return text == nullptr ? "" : escape_text(text, 300); }
+std::string text_of(const char* text) { return text == nullptr ? "" : printable(text, 300); }
 
 Error group_active(const std::string& group) {
-  return {
-      .code = Errc::unavailable,
-      .slug = "kafka-group-active",
-      .message = "consumer group " + escape_text(group, 200) + " is in use by a running process",
-      .fix = "stop what reads as this group (sluice status tells which), then try again"};
+  return {.code = Errc::unavailable,
+          .slug = "kafka-group-active",
+          .message = "consumer group " + printable(group, 200) + " is in use by a running process",
+          .fix = "stop what reads as this group (sluice status tells which), then try again"};
 }
 
 bool says_active(rd_kafka_resp_err_t code) {
@@ -181,7 +180,7 @@ Result<GroupDescription> GroupAdmin::describe(const std::string& group, Millisec
   GroupDescription description{.id = group, .state = "Dead", .members = {}};
   std::array<const char*, 1> ids = {group.c_str()};
   TRY(ask({.operation = RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS,
-           .what = "about consumer group " + escape_text(group, 200),
+           .what = "about consumer group " + printable(group, 200),
            .place = {.topic = {}, .group = group},
            .send =
                [&](const auto* options, auto* queue) {
@@ -233,7 +232,7 @@ Result<void> GroupAdmin::set_offsets(const std::string& group, const std::string
   rd_kafka_AlterConsumerGroupOffsets_t* alters = alter.get();
   const Place place{.topic = topic, .group = group};
   return ask({.operation = RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
-              .what = "to commit offsets of consumer group " + escape_text(group, 200),
+              .what = "to commit offsets of consumer group " + printable(group, 200),
               .place = place,
               .send =
                   [&](const auto* options, auto* queue) {
@@ -253,7 +252,7 @@ Result<void> GroupAdmin::remove(const std::string& group, Milliseconds timeout) 
   const DeleteGroup removal(rd_kafka_DeleteGroup_new(group.c_str()));
   rd_kafka_DeleteGroup_t* removals = removal.get();
   return ask({.operation = RD_KAFKA_ADMIN_OP_DELETEGROUPS,
-              .what = "to delete consumer group " + escape_text(group, 200),
+              .what = "to delete consumer group " + printable(group, 200),
               .place = {.topic = {}, .group = group},
               .send =
                   [&](const auto* options, auto* queue) {
@@ -278,7 +277,7 @@ Result<std::string> GroupAdmin::config(Resource type, const std::string& resourc
   const ConfigResource wanted(rd_kafka_ConfigResource_new(
       of_topic ? RD_KAFKA_RESOURCE_TOPIC : RD_KAFKA_RESOURCE_BROKER, resource.c_str()));
   rd_kafka_ConfigResource_t* resources = wanted.get();
-  const std::string of = of_topic ? "topic " + escape_text(resource, 200) : "broker " + resource;
+  const std::string of = of_topic ? "topic " + printable(resource, 200) : "broker " + resource;
   std::string value;
   bool found = false;
   TRY(ask({.operation = RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,

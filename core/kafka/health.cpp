@@ -5,7 +5,7 @@
 
 #include <utility>
 
-#include "core/kafka/text.hpp"
+#include "core/base/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -22,12 +22,12 @@ bool contains(std::string_view text, std::string_view part) {
 std::string broker_name(std::string_view name) {
   const size_t protocol = name.find("://");
   if (protocol != std::string_view::npos) name.remove_prefix(protocol + 3);
-  return escape_text(name.substr(0, name.find('/')), 200);
+  return printable(name.substr(0, name.find('/')), 200);
 }
 
 std::string without_state(std::string_view text) {
   const size_t at = text.rfind(" (after ");
-  return escape_text(text.substr(0, at), 300);
+  return printable(text.substr(0, at), 300);
 }
 
 std::string tls_fix(std::string_view text) {
@@ -143,7 +143,7 @@ Error BrokerHealth::unreachable(Milliseconds waited) const {
   return {.code = Errc::unavailable,
           .slug = "kafka-unreachable",
           .message = fmt::format("no Kafka broker of {} answered within {}{}",
-                                 escape_text(brokers_, 300), in_words(waited.count()), tried),
+                                 printable(brokers_, 300), in_words(waited), tried),
           .fix = fix_for(tried)};
 }
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "core/kafka/text.hpp"
+#include "core/base/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -98,7 +98,7 @@ Error Lookups::gave_up(std::string_view what) const {
           .slug = "kafka-lookup-failed",
           .message = fmt::format("Kafka did not tell {}{} within {}: {}", what,
                                  place_.topic.empty() ? "" : " of topic " + place_.topic,
-                                 in_words(limit_.count()), reason_of(last_code_)),
+                                 in_words(limit_), reason_of(last_code_)),
           .fix = "check that every partition has a leader, then try again"};
 }
 

@@ -6,8 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/kafka/consumer.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -168,7 +168,7 @@ void Consumer::on_message(const rd_kafka_message_t& message) {
     return;
   }
   if (options_.watch != nullptr) options_.watch->client_error(rd_kafka_err2name(message.err));
-  const std::string text = escape_text(rd_kafka_message_errstr(&message), 300);
+  const std::string text = printable(rd_kafka_message_errstr(&message), 300);
   if (auto refusal = refusal_of(message.err, place())) {
     client_->fail(*std::move(refusal));
   } else if (message.err == RD_KAFKA_RESP_ERR__FATAL) {
@@ -180,7 +180,7 @@ void Consumer::on_message(const rd_kafka_message_t& message) {
     client_->fail({.code = Errc::config,
                    .slug = "kafka-group",
                    .message = fmt::format("group {} does not let us in: {}",
-                                          escape_text(options_.group, 200), text),
+                                          printable(options_.group, 200), text),
                    .fix = "give the pipeline a group of its own, used by nothing else"});
   } else if (is_unknown_topic(message.err)) {
     suspect_topic();

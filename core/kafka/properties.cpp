@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "core/base/handle.hpp"
+#include "core/base/text.hpp"
 #include "core/kafka/property_table.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -68,7 +68,7 @@ constexpr std::array<std::string_view, 5> unsafe_properties = {
 Error bad_property(const std::string& key, std::string_view why, std::string fix) {
   return {.code = Errc::config,
           .slug = "kafka-property",
-          .message = fmt::format("Kafka property {} {}", escape_text(key, 100), why),
+          .message = fmt::format("Kafka property {} {}", printable(key, 100), why),
           .fix = std::move(fix)};
 }
 
@@ -120,7 +120,7 @@ Result<void> check_property(const std::string& key, const std::string& value, bo
   if (answer == RD_KAFKA_CONF_UNKNOWN) return unknown_property(key);
   // librdkafka's reason quotes the value.
   if (is_secret_property(key)) return bad_property(key, "has a value that librdkafka refuses", "");
-  return bad_property(key, "is refused: " + escape_text(text.data(), 300), "");
+  return bad_property(key, "is refused: " + printable(text.data(), 300), "");
 }
 
 bool is_secret_property(std::string_view key) {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/kafka/consumer.hpp"
 #include "core/kafka/message.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -107,7 +107,7 @@ Result<void> Consumer::take_error(Assigned& assigned, const rd_kafka_message_t& 
     suspect_topic();
     return {};
   }
-  const std::string text = escape_text(rd_kafka_message_errstr(&message), 300);
+  const std::string text = printable(rd_kafka_message_errstr(&message), 300);
   // The broker's own errors leave the position where it is; librdkafka asks again.
   const bool harmless = is_transient(message.err) ||
                         (message.err > RD_KAFKA_RESP_ERR_NO_ERROR && !skips_records(message.err)) ||

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/kafka/message.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -72,7 +72,7 @@ Result<bool> Refetch::await(rd_kafka_queue_t* queue, PartitionId partition, Offs
       if (refusal) return *refusal;
       const std::string why = client_->health().troubled()
                                   ? client_->health().unreachable(timeout).message
-                                  : "no answer within " + in_words(timeout.count());
+                                  : "no answer within " + in_words(timeout);
       return could_not_fetch(place_, partition, offset, why);
     }
     const Found found =

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "core/kafka/text.hpp"
+#include "core/base/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -50,7 +50,7 @@ std::vector<Header> reject_headers(const RejectedRecord& record, const RejectedB
   add("code", std::string(to_string(record.reason)));
   if (record.code != 0) add("clickhouse_code", std::to_string(record.code));
   add("column", record.column);
-  add("message", escape_text(record.message));
+  add("message", printable(record.message));
   add("topic", record.topic);
   add("partition", std::to_string(record.partition.value));
   add("offset", std::to_string(record.offset.value));

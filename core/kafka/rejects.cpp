@@ -7,8 +7,8 @@
 #include <array>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/kafka/lookups.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {

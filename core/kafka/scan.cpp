@@ -6,12 +6,12 @@
 #include <memory>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/kafka/client.hpp"
 #include "core/kafka/errors.hpp"
 #include "core/kafka/lookups.hpp"
 #include "core/kafka/message.hpp"
 #include "core/kafka/source.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {

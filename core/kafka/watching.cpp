@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/text.hpp"
 #include "core/kafka/consumer.hpp"
-#include "core/kafka/text.hpp"
 
 namespace sluice::kafka {
 namespace {
@@ -72,9 +72,8 @@ Result<void> Consumer::check_stuck_partitions(TimePoint time) {
     if (time - *assigned.empty_since < options_.unavailable_max) continue;
     const PartitionId id = partition;
     if (probe({&id, 1}, probe_patience_last)) {
-      client_->log(
-          4, fmt::format("{}[{}]: no record came for {} though the broker answers", options_.topic,
-                         id.value, in_words(options_.unavailable_max.count())));
+      client_->log(4, fmt::format("{}[{}]: no record came for {} though the broker answers",
+                                  options_.topic, id.value, in_words(options_.unavailable_max)));
       assigned.empty_since = time;
       continue;
     }
@@ -82,7 +81,7 @@ Result<void> Consumer::check_stuck_partitions(TimePoint time) {
         .code = Errc::unavailable,
         .slug = "kafka-partition-unreachable",
         .message = fmt::format("the leader of {}[{}] has not answered for {}", options_.topic,
-                               id.value, in_words(options_.unavailable_max.count())),
+                               id.value, in_words(options_.unavailable_max)),
         .fix = "check that every partition has a leader, then try again"};
   }
   return {};

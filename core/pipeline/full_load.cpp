@@ -101,8 +101,14 @@ Result<bool> FullLoad::fits(const std::string& id) {
     if (time.empty() || std::from_chars(time.data() + 1, end, stamp_.time_ms).ptr != end) {
       return false;
     }
-    rows_before_ = TRY(marks_->rows(id));
-    if (load.lost_rows(rows_before_, keeps_rows(options_.engine_full))) return false;
+    const uint64_t in_table = TRY(marks_->rows(id));
+    if (load.lost_rows(in_table, keeps_rows(options_.engine_full))) {
+      observer_.warning("snapshot-rows-missing",
+                        fmt::format("{} holds {} rows of the half-loaded snapshot {}, but {} were "
+                                    "inserted: somebody has deleted some",
+                                    options_.table, in_table, id, load.rows));
+      return false;
+    }
   }
   options_.id = id;
   plan_.fixed = std::move(load.fixed);
@@ -121,11 +127,13 @@ Result<bool> FullLoad::take_up(const std::string& id) {
                              options_.table, loads_.name(id)),
                  "wait for it, or stop it"};
   }
-  rows_before_ = TRY(marks_->rows(id));
-  if (!TRY(marks_->marked(id))) return true;
-  options_.id = own_id_;
-  rows_before_ = 0;
-  return false;
+  const uint64_t in_table = TRY(marks_->rows(id));
+  if (TRY(marks_->marked(id))) {
+    options_.id = own_id_;
+    return false;
+  }
+  rows_before_ = in_table;
+  return true;
 }
 
 /// What the group says of who loads: this run alone.
@@ -160,8 +168,8 @@ Result<void> FullLoad::finish(const PipelineReport& load) {
 
 /// Whether the load is this run's still; its rows are marked as whole in either case.
 Result<bool> FullLoad::mark(const PipelineReport& load) {
-  if (!TRY(is_ours())) return taken_over();
   const uint64_t loaded = TRY(marks_->rows(options_.id));
+  if (!TRY(is_ours())) return taken_over();  // before wrong numbers: it explains them
   TRY(verify(load, loaded));
   crash_point("full-verified");
   TRY(marks_->mark(stamp_, loaded));
@@ -176,14 +184,9 @@ Result<bool> FullLoad::mark(const PipelineReport& load) {
 }
 
 Result<void> FullLoad::verify(const PipelineReport& load, uint64_t loaded) {
-  // Of a load that goes on, what had landed when its process died is in both of them.
-  const uint64_t inserted = rows_before_ + load.counts.inserted;
-  const uint64_t least =
-      options_.exactly_once ? TRY(loads_.find(options_.id)).rows : load.counts.inserted;
-  const bool right =
-      loaded <= inserted &&
-      (keeps_rows(options_.engine_full) ? loaded >= least : loaded > 0 || inserted == 0);
-  if (right) {
+  const RowsExpected expected = TRY(loads_.expected(options_.id, rows_before_, load.counts.inserted,
+                                                    keeps_rows(options_.engine_full)));
+  if (expected.met_by(loaded)) {
     if (loaded > 0 || options_.allow_empty) return {};
     return Error{
         Errc::config, "snapshot-empty",
@@ -193,9 +196,11 @@ Result<void> FullLoad::verify(const PipelineReport& load, uint64_t loaded) {
   return Error{Errc::failed, "snapshot-verify",
                fmt::format("{} holds {} rows of the snapshot {}, but {} were inserted: it is not "
                            "marked as whole",
-                           options_.table, loaded, options_.id, inserted),
-               "run it again; a table that remembers the tokens of INSERTs "
-               "(non_replicated_deduplication_window) drops repeated ones"};
+                           options_.table, loaded, options_.id, expected.missed_by(loaded)),
+               loaded < expected.least
+                   ? "see who deletes rows of it, and run it again"
+                   : "run it again; a table that remembers the tokens of INSERTs "
+                     "(non_replicated_deduplication_window) drops repeated ones"};
 }
 
 void FullLoad::give_up(bool resumable) {

@@ -123,6 +123,16 @@ Result<void> LoadGroups::claim(const std::string& id, const std::string& run_id)
   return groups_.set_offsets(name(id), offsets);
 }
 
+Result<RowsExpected> LoadGroups::expected(const std::string& id, uint64_t rows_before,
+                                          uint64_t inserted, bool keeps_rows) {
+  // Of a batch that was sent again the rows may be in both; what an exactly-once run has written
+  // into the group counts none twice.
+  const uint64_t acknowledged = TRY(find(id)).rows;
+  return RowsExpected{.least = acknowledged > 0 ? acknowledged : inserted,
+                      .most = rows_before + inserted,
+                      .keeps_rows = keeps_rows};
+}
+
 Result<void> LoadGroups::remove(const std::string& id) { return groups_.remove(name(id)); }
 
 }  // namespace sluice

@@ -57,6 +57,21 @@ struct FixedLoad {
   }
 };
 
+/// How many rows a load that has ended may have left in its table.
+struct RowsExpected {
+  uint64_t least = 0;
+  uint64_t most = 0;
+  bool keeps_rows = false;  ///< nothing but deleting makes them fewer
+
+  [[nodiscard]] bool met_by(uint64_t in_table) const {
+    return in_table <= most && (keeps_rows ? in_table >= least : in_table > 0 || most == 0);
+  }
+  /// The number that `in_table` misses.
+  [[nodiscard]] uint64_t missed_by(uint64_t in_table) const {
+    return in_table < least ? least : most;
+  }
+};
+
 /// What a load of everything would do.
 struct LoadLook {
   std::map<PartitionId, OffsetRange> fixed;
@@ -89,6 +104,9 @@ class LoadGroups {
   /// in FixedLoad::runs. Refused with `kafka-group-active` when the group has members.
   [[nodiscard]] Result<void> claim(const std::string& id, const std::string& run_id);
   [[nodiscard]] Result<void> remove(const std::string& id);
+  /// Where `rows_before` were in the table when a run took the load up, and it inserted `inserted`.
+  [[nodiscard]] Result<RowsExpected> expected(const std::string& id, uint64_t rows_before,
+                                              uint64_t inserted, bool keeps_rows);
 
  private:
   SnapshotGroups& groups_;

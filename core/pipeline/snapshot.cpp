@@ -273,7 +273,14 @@ Result<std::string> Snapshot::find_resumable(const std::set<std::string>& ids) {
       continue;
     }
     const bool keeps = options_.key.empty() && keeps_rows(target_.engine_full);
-    if (load.lost_rows(TRY(tables_.rows(shadow_name(load_id(*id)))), keeps)) continue;
+    const uint64_t in_table = TRY(tables_.rows(shadow_name(load_id(*id))));
+    if (load.lost_rows(in_table, keeps)) {
+      warn("snapshot-rows-missing",
+           fmt::format("{} holds {} rows, but {} were inserted: somebody has deleted some, and "
+                       "the snapshot begins anew",
+                       shadow_name(load_id(*id)), in_table, load.rows));
+      continue;
+    }
     fixed_ = std::move(load.fixed);
     witnesses_ = std::move(load.witnesses);
     return *id;
@@ -298,6 +305,7 @@ Result<void> Snapshot::take_up(const std::string& earlier) {
                  "wait for it, or stop it"};
   }
   crash_point("snapshot-renamed");
+  TRY(check_taken(name, earlier));
   TRY(tables_.set_comment(name, shadow_comment(load_id(options_.id))));
   if (!options_.key.empty()) TRY(drop_own(earlier));
   // Nothing is sent under the old name any more, so what was is among these offsets' intents.
@@ -309,6 +317,20 @@ Result<void> Snapshot::take_up(const std::string& earlier) {
                      loads_.name(earlier)));
   }
   return {};
+}
+
+/// Once a snapshot is swapped in, its name is that of the old table, which may have to be kept.
+Result<void> Snapshot::check_taken(const std::string& name, const std::string& earlier) {
+  const auto tables = TRY(tables_.side_tables(std::string(infix)));
+  const bool is_load = std::any_of(tables.begin(), tables.end(), [&](const SideTable& table) {
+    return table.name == name && table.comment == shadow_comment(load_id(earlier));
+  });
+  if (is_load) return {};
+  TRY(tables_.rename(name, shadow_name(load_id(earlier))));
+  return Error{Errc::unavailable, "snapshot-running",
+               fmt::format("another process swapped snapshot {} of {} in at this moment", earlier,
+                           options_.table),
+               "run it again if one more is wanted"};
 }
 
 Result<bool> Snapshot::topic_made_anew(const FixedLoad& load) {
@@ -446,23 +468,31 @@ Result<void> Snapshot::keep_last(const PipelineReport& load) {
   return {};
 }
 
+/// The target and the shadow table are what they were when the load began.
+Result<void> Snapshot::check_unchanged() {
+  const SnapshotTarget now = TRY(tables_.target());
+  TRY(check_target(now));
+  const bool same = now.uuid == target_.uuid && now.definition == target_.definition;
+  if (same && TRY(tables_.same_columns(shadow_name(options_.id)))) return {};
+  return Error{
+      Errc::unavailable, "snapshot-target-changed",
+      fmt::format("{} was altered or replaced while its snapshot was loaded", options_.table),
+      "run it again"};
+}
+
 Result<void> Snapshot::verify(const PipelineReport& load) {
   TRY(tables_.seal(shadow_name(options_.id)));
   const uint64_t loaded = TRY(tables_.rows(shadow_name(options_.id)));
-  // Of a load that goes on, what had landed when its process died is in both of them.
-  const uint64_t inserted = keys_.value_or(rows_before_ + load.counts.inserted);
-  const uint64_t acknowledged =
-      remembers_tokens() ? TRY(loads_.find(options_.id)).rows : load.counts.inserted;
-  const uint64_t least = keys_.value_or(acknowledged);
-  const bool right =
-      loaded <= inserted &&
-      (keeps_rows(target_.engine_full) ? loaded >= least : loaded > 0 || inserted == 0);
-  if (!right) {
+  TRY(check_unchanged());  // before wrong numbers: it explains them
+  RowsExpected expected = TRY(loads_.expected(options_.id, rows_before_, load.counts.inserted,
+                                              keeps_rows(target_.engine_full)));
+  if (keys_) expected.least = expected.most = *keys_;
+  if (!expected.met_by(loaded)) {
     return Error{
         Errc::failed, "snapshot-verify",
         fmt::format("the snapshot of {} holds {} rows, but {} were {}: {} is left as it was",
-                    options_.table, loaded, inserted, keys_ ? "to remain" : "inserted",
-                    options_.table),
+                    options_.table, loaded, expected.missed_by(loaded),
+                    keys_ ? "to remain" : "inserted", options_.table),
         "run it again"};
   }
   const bool empty = loaded == 0 && !options_.allow_empty;
@@ -475,14 +505,7 @@ Result<void> Snapshot::verify(const PipelineReport& load) {
                  empty ? "if the table shall be emptied: --allow-empty"
                        : "if that is right: --allow-shrink"};
   }
-  const SnapshotTarget now = TRY(tables_.target());
-  TRY(check_target(now));
-  const bool same = now.uuid == target_.uuid && now.definition == target_.definition;
-  if (same && TRY(tables_.same_columns(shadow_name(options_.id)))) return {};
-  return Error{
-      Errc::unavailable, "snapshot-target-changed",
-      fmt::format("{} was altered or replaced while its snapshot was loaded", options_.table),
-      "run it again"};
+  return {};
 }
 
 /// Before the swap the record means nothing, after it it says where the group stands: so a crash

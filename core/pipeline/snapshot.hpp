@@ -152,6 +152,8 @@ class Snapshot {
   Result<std::string> find_resumable(const std::set<std::string>& ids);
   Result<void> open_range();
   Result<void> check_old_name();
+  Result<void> check_taken(const std::string& name, const std::string& earlier);
+  Result<void> check_unchanged();
   Result<void> verify(const PipelineReport& load);
   Result<void> hand_over();
   Result<void> swap();

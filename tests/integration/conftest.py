@@ -7,7 +7,7 @@ own_kafka, own_clickhouse    own_kafka(**options) starts a private one, to kill,
 topic, table                 unique names ("sync_basic_1f2e3d4c", "t.sync_basic_1f2e3d4c"); nothing is created
 sluice                       sluice("sync", …) runs to the end; sluice.start("tail", …) runs beside the test
 
-SLUICE_TEST_PATIENCE multiplies all timeouts (sanitizer builds, slow machines).
+SLUICE_TEST_PATIENCE multiplies all timeouts: 3, more for sanitizer builds and slow machines.
 """
 
 import json
@@ -30,7 +30,7 @@ import fake_http  # noqa: E402
 import kafka_proxy  # noqa: E402
 import stand  # noqa: E402
 
-PATIENCE = float(os.environ.get("SLUICE_TEST_PATIENCE") or 1)
+PATIENCE = stand.PATIENCE
 
 
 @pytest.fixture(scope="session")

@@ -116,10 +116,9 @@ def test_strict_time_looks_at_each_record(log):
 
 def test_two_processes_share_one_backfill(log):
     log.create(f"{log.table}_two")
-    arguments = ("backfill", "log", "--range", "start:end", "--into", f"{log.table}_two", "-y", "--rate", "40")
+    arguments = ("backfill", "log", "--range", "start:end", "--into", f"{log.table}_two", "-y", "--rate", "15")
     first = log.sluice.start(*arguments)
-    first.wait_until(lambda: log.kafka.groups())
-    time.sleep(1)
+    first.wait_until(lambda: any(group.startswith(f"{log.topic}.backfill.") for group in log.kafka.groups()))
     second = log.sluice.start(*arguments)
     assert first.wait().code == 0
     assert second.wait().code == 0

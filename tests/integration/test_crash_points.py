@@ -64,10 +64,10 @@ def test_in_the_middle_of_a_body(kafka, clickhouse, sluice, topic, table, batch)
     ledger.produce(80_000)
     landed = max(0, 20_000 * (batch - 1) - 1)
     with proxy.Proxy(clickhouse.port) as way:
-        way.rule = proxy.throttle(1_000_000)
+        way.rule = proxy.throttle(200_000)
         ledger.configure(urls=[way.url])
         run = ledger.start("sync", "ledger", "--batch-rows", "20000", "--batch-age", "1m", "-j", "1")
-        run.wait_until(lambda: "pipeline started" in run.stderr and ledger.counts()[0] >= landed, 30, "that batch")
+        run.wait_until(lambda: "pipeline started" in run.stderr and ledger.counts()[0] >= landed, 60, "that batch")
         sent = way.bytes_up
         run.wait_until(lambda: way.bytes_up > sent + 30_000, 30, "the middle of its body")
         run.kill()
@@ -105,7 +105,9 @@ def test_while_clickhouse_still_works_on_it(ledger, fake, batch):
 def test_when_some_partitions_of_the_table_have_landed(kafka, own_clickhouse, sluice, topic, table, batch):
     """C8: the engine dies in the middle of an INSERT, and sluice with it. The same token fills up the rest."""
     server = own_clickhouse()
-    ledger = Ledger(kafka, server, sluice, topic, table, partitions=1, engine="PARTITION BY n % 90 ORDER BY n")
+    ledger = Ledger(kafka, server, sluice, topic, table, partitions=1, engine="PARTITION BY n % 900 ORDER BY n")
+    one_row_a_part = "settings = { max_partitions_per_insert_block = 1000 }"
+    ledger.configure(clickhouse=one_row_a_part)
     server.query(f"SYSTEM STOP MERGES {table}")
     folder = server.query(f"SELECT data_paths[1] FROM system.tables WHERE name = '{table.removeprefix('t.')}'").strip()
     ledger.produce(3600)
@@ -113,13 +115,13 @@ def test_when_some_partitions_of_the_table_have_landed(kafka, own_clickhouse, sl
     run = ledger.start("sync", "ledger", "--batch-rows", "900", "-j", "1")
 
     def some_have_landed():
-        return sum(name[0].isdigit() for name in os.listdir(folder)) > 90 * (batch - 1)
+        return sum(name[0].isdigit() for name in os.listdir(folder)) > whole
 
-    stand.wait_until(some_have_landed, 30, "the first partitions", interval=0.001)
+    stand.wait_until(some_have_landed, 60, "the first partitions", interval=0.001)
     server.kill()
     run.kill()
     server.restart()
-    ledger.configure()
+    ledger.configure(clickhouse=one_row_a_part)
     assert whole < ledger.counts()[0] < whole + 899, "a part of the batch is there"
     assert ledger.sync("--batch-rows", "900").code in (0, 3)
     ledger.expect_exactly_once(rejected=1)

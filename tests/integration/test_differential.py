@@ -273,6 +273,8 @@ def test_times_of_day_equal(table):
     ("x Array(LowCardinality(Nullable(String)))", ['["a",null,"a"]', "[]"]),
     ("x Array(DateTime64(3))", ['["2024-01-02T03:04:05.678Z",1700000000123,null]']),
     ("x Tuple(UInt8, String)", ['[1,"a"]', "[1]", "[]", '[1,"a",2]', "null", "[null,null]", '{"1":1}', "{}", "1"]),
+    *((f"x Tuple({name})", [first, "[]", "[ ]", "[,]", "[[]]", "[null]", "[0]", "[0,]", "[0 ,1]"]) for name, first in [
+        ("Int64", "[0]"), ("Nullable(Date)", "[0]"), ("DateTime64(3)", "[0]"), ("Float64", "[0]"), ("Tuple(UInt8)", "[[0]]")]),
     ("x Tuple(a UInt8, b String)", ['{"a":1,"b":"z"}', '{"b":"z","a":1}', '{"a":1}', "{}", '{"a":1,"a":2}', '{"c":{"d":[1]},"b":"q"}', '{"c":1,"c":2}',
                                     '{"a":null,"b":null}', "null", '[1,"a"]', '{"\\u0061":1}', '{"A":1}', '{"a" : 1 , "b" : "w" }', '{"a":300}', '{"c":nul}']),
     ("x Tuple(a Nullable(UInt8), b Array(Tuple(c UInt8)))", ['{"b":[{"c":1},{},null]}', '{"a":null}', '{"b":[[1]]}', '{"a":2,"b":null}']),

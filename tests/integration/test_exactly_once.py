@@ -22,8 +22,7 @@ def test_a_constraint_that_comes_after_a_batch_has_landed_doubles_nothing(ledger
     ledger.clickhouse.query(f"ALTER TABLE {ledger.table} DROP CONSTRAINT odd")
     ledger.produce(300)
     assert ledger.sync(env={"SLUICE_CRASH_AT": "landed"}).code == 137
-    stand.wait_until(lambda: ledger.clickhouse.value("SELECT count() FROM system.processes WHERE query ILIKE 'insert%'")
-                     == 0, 20, "the end of the INSERTs")
+    ledger.clickhouse.wait_for_inserts()
     landed = ledger.counts()[0]
     assert landed > 0
     ledger.clickhouse.query(f"ALTER TABLE {ledger.table} ADD CONSTRAINT odd CHECK n NOT IN (40, 41)")
@@ -110,13 +109,13 @@ def test_two_workers_are_killed_under_load_and_take_over_from_each_other(ledger)
             workers[victim].resume()
         else:
             workers[victim].kill() if kind == "kill" else workers[victim].terminate()
-            assert workers[victim].wait(30).code in (0, 3, -9, -15)  # -15: hardly begun
+            assert workers[victim].wait(30).code in (0, 3, 75, -9, -15)  # 75: a commit took too long; -15: hardly begun
             workers[victim] = ledger.sluice.start(*flags)
     workers[0].wait_until(lambda: ledger.counts()[1] == ledger.produced - 1, 60, "every row")
     for worker in workers:
         worker.wait_for_stderr("run started", 30)
-        assert worker.stop().code in (0, 3)
-    ledger.sync().expect(0)
+        assert worker.stop().code in (0, 3, 75)
+    assert ledger.sync().code in (0, 3)
     ledger.expect_exactly_once(rejected=1)
 
 
@@ -169,7 +168,7 @@ def test_a_table_that_cannot_keep_the_promise_is_refused_with_the_fix(ledger):
 def test_a_table_created_anew_between_attempts_halts_until_a_person_decides(ledger):
     """case 30 (exactly-once): DROP and CREATE."""
     ledger.produce(100)
-    assert ledger.sync(env={"SLUICE_CRASH_AT": "intent-committed"}).code == 137
+    assert ledger.sync("--batch-age", "1m", env={"SLUICE_CRASH_AT": "intent-committed"}).code == 137
     create = ledger.clickhouse.query(f"SHOW CREATE TABLE {ledger.table} FORMAT Raw")
     ledger.clickhouse.query(f"DROP TABLE {ledger.table} SYNC")
     ledger.clickhouse.query(create)

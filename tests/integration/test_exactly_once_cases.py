@@ -35,9 +35,9 @@ def is_frozen(run):
 
 def in_the_middle_of_a_body(ledger, way):
     """A sync that has sent a part of its INSERT, slowly."""
+    way.rule = proxy.throttle(100_000)
     run = ledger.start("sync", "ledger")
     run.wait_for_stderr("pipeline started", 30)
-    way.rule = proxy.throttle(100_000)
     sent = way.bytes_up
     run.wait_until(lambda: way.bytes_up > sent + 60_000, 30, "the middle of a body")
     return run
@@ -57,7 +57,7 @@ def test_frozen_between_the_intent_and_the_insert(ledger):
     ledger.produce(200)
     for run in (frozen, other):
         run.wait_until(lambda: ledger.counts()[1] == 1199, 40, "every row of both")
-    assert frozen.stop().code in (0, 3) and other.stop().code in (0, 3)
+    assert frozen.stop().code in (0, 3, 75) and other.stop().code in (0, 3, 75)  # 75: a commit took too long
     ledger.expect_exactly_once(rejected=1)
 
 

@@ -104,7 +104,7 @@ def test_an_answer_that_is_cut_is_asked_for_again_with_the_same_token(
         kafka, sluice, topic, table, loaded, fake, reply):
     """case 14: ClickHouse has taken the rows, and its answer breaks off."""
     fake.on(with_rows, fake_http.forward_then(fake_http.raw(reply)), times=1)
-    sluice(*sync_arguments(kafka, fake, topic, table)).expect(0)
+    sluice(*sync_arguments(kafka, fake, topic, table, "--batch-age", "1m")).expect(0)
     first, again = [request for request in fake.requests if with_rows(request)][:2]
     assert first.body == again.body
     assert first.params["insert_deduplication_token"] == again.params["insert_deduplication_token"]

@@ -56,11 +56,6 @@ class Full:
     def sync(self, *flags, **options):
         return self.sluice("sync", "shop", *flags, **options)
 
-    def no_insert_is_under_way(self):
-        """What a process that was killed had sent has landed by now, or never does."""
-        stand.wait_until(lambda: self.clickhouse.query(
-            "SELECT count() FROM system.processes WHERE query_kind = 'Insert'").strip() == "0", 30, "no INSERT")
-
     def ask(self, query):
         return self.clickhouse.query(query.format(t=self.table)).split()
 
@@ -230,7 +225,7 @@ def test_a_load_that_has_just_begun_is_not_shared_with_a_second_machine(full, fa
 def test_rows_that_somebody_took_away_before_a_load_goes_on_are_loaded_again(full, point, taken):
     full.exactly_once().produce(4_000)
     assert full.sync(env={"SLUICE_CRASH_AT": point}).code == 137
-    full.no_insert_is_under_way()
+    full.clickhouse.wait_for_inserts()
     assert full.count() > 0
     full.ask(taken)
     # What nobody can see at the start (an INSERT was under way, too) is missed at the end.

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+import stand
 
 PARTITIONS, KEYS = 3, 500
 
@@ -19,7 +20,7 @@ class Shops(threading.Thread):
         from confluent_kafka import Producer
 
         self.kafka, (self.rows, self.keys) = kafka, topics
-        self.producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 5})
+        self.producer = Producer({"bootstrap.servers": kafka.bootstrap, "linger.ms": 5, "enable.idempotence": True})
         self.made, self.last, self.ended = 0, {}, threading.Event()
 
     def run(self):
@@ -55,6 +56,8 @@ def shops(kafka, clickhouse, sluice, unique_name):
                   for topic in (rows, keys)))
     shops = Shops(kafka, (rows, keys))
     shops.start()
+    for topic in (rows, keys):
+        stand.wait_until(lambda: sum(kafka.end_offsets(topic).values()) > 0, 30, "the first records")
     yield shops
     shops.stop()
 

@@ -221,9 +221,9 @@ def test_garbage_and_slow_clients_do_not_hold_up_the_others(held):
     few = [connect(b"GET /metrics HTTP/1.1\r\nHost: a\r\n") for _ in range(20)]
     started = time.monotonic()
     assert site.get("/healthz")[0] == 200
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 4, "those who hold it up are cut off after 5 s"
     many = [connect(b"GET /metrics HTTP/1.1\r\n") for _ in range(25)]
-    deadline = time.monotonic() + 7
+    deadline = time.monotonic() + 40
     while time.monotonic() < deadline and any(client.fileno() >= 0 for client in few):
         for client in few:  # each sends a byte now and then, so that it is never idle
             try:
@@ -286,9 +286,9 @@ def test_secrets_and_records_are_on_no_page(kafka, own_clickhouse, sluice, topic
         assert "canary" not in text
 
 
-def test_sigusr1_shows_the_status_as_one_line(held):
+def test_sigusr1_shows_the_status_as_one_line(held, busy_clickhouse):
     run = held("-q")
-    time.sleep(1)
+    run.wait_until(lambda: any(len(insert.body) > 1000 for insert in busy_clickhouse.insert_requests), 30, "an INSERT")
     run.send(signal.SIGUSR1)
     run.wait_for_stderr('{"type":"status"')
     (line,) = [line for line in run.stderr.splitlines() if line.startswith('{"type":"status"')]

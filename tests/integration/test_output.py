@@ -79,7 +79,7 @@ def test_the_lines_of_jsonl(kafka, clickhouse, sluice, topic, table, with_bad_re
 
 @pytest.mark.parametrize("flags", [["-v"], ["--log-format", "json"]])
 def test_every_insert_is_logged_with_its_size_and_offsets(kafka, clickhouse, sluice, topic, table, loaded, flags):
-    run = sluice(*sync_arguments(kafka, clickhouse, topic, table, *flags)).expect(0)
+    run = sluice(*sync_arguments(kafka, clickhouse, topic, table, "--batch-age", "1m", *flags)).expect(0)
     if flags == ["-v"]:
         (line,) = [line for line in run.stderr.splitlines() if " insert " in line]
         assert f"rows=1000 " in line and f"{topic}[0]" in line and "trigger=end" in line

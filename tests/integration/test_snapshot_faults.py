@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from test_exactly_once_cases import is_frozen
 from test_snapshot import Shop
 
 GRANTS = ["SELECT ON t.*", "INSERT ON t.*", "ALTER TABLE ON t.*"]
@@ -38,15 +39,9 @@ def snapshot_groups(shop):
 def loading(shop, records):
     """A snapshot that stands still in the middle of its load."""
     shop.produce(records)
-    run = shop.sluice.start("sync", "shop", "--full", "--batch-rows", "500", "-j", "1")
-
-    def loaded():
-        tables = [name for name in shop.side_tables() if not name.endswith("_old")]
-        return tables and int(shop.clickhouse.query(f"SELECT count() FROM {shop.database}.{tables[0]}"))
-
-    run.wait_until(loaded)
-    run.pause()
-    assert loaded() < shop.produced, "it was too fast"
+    run = shop.sluice.start("sync", "shop", "--full", "--batch-rows", "500", "-j", "1",
+                            env={"SLUICE_FREEZE_AT": "landed:3"})
+    run.wait_until(lambda: is_frozen(run))
     return run
 
 
@@ -138,6 +133,7 @@ def test_what_the_table_became_after_the_load_was_killed_stays(shop, changes):
 def test_rows_that_somebody_took_away_before_the_load_goes_on_are_loaded_again(shop, point):
     shop.produce(20_000)
     assert shop.full("--batch-rows", "5000", env={"SLUICE_CRASH_AT": point}).code == 137
+    shop.clickhouse.wait_for_inserts()
     (shadow,) = shop.side_tables()
     shop.clickhouse.query(f"TRUNCATE TABLE {shop.database}.{shadow}")
     shop.full().expect(0)

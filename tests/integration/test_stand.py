@@ -275,12 +275,13 @@ def test_proxy_delays_throttles_and_goes_silent(clickhouse):
 
 def test_proxy_changes_under_an_open_connection(clickhouse):
     with Proxy(clickhouse.port) as proxy:
-        connection = http.client.HTTPConnection(proxy.address, timeout=0.5)
+        connection = http.client.HTTPConnection(proxy.address, timeout=30)
         for _ in range(2):
             connection.request("POST", "/", body=b"SELECT 1")
             assert connection.getresponse().read() == b"1\n"
         assert proxy.connections == 1 and proxy.open_connections == 1
         proxy.rule = BLACKHOLE
+        connection.sock.settimeout(0.5)
         connection.request("POST", "/", body=b"SELECT 1")
         with pytest.raises(TimeoutError):
             connection.getresponse()

@@ -45,7 +45,7 @@ def test_ctrl_c_ends_with_130_and_the_next_run_continues(kafka, clickhouse, slui
     events.create_table(clickhouse, table)
     kafka.produce_lines(topic, events.lines(200_000))
     with proxy.Proxy(clickhouse.port) as slow:
-        slow.rule = proxy.throttle(3_000_000)
+        slow.rule = proxy.throttle(400_000)
         run = sluice.start(*sync_arguments(kafka, slow, topic, table, "--batch-rows", "10000", "-o", "json"))
         run.wait_until(lambda: clickhouse.value(f"SELECT count() FROM {table}") > 0, 30, "the first insert")
         run.interrupt()
@@ -89,7 +89,7 @@ def test_a_second_ctrl_c_stops_at_once(kafka, clickhouse, sluice, topic, table):
     events.create_table(clickhouse, table)
     kafka.produce_lines(topic, events.lines(100_000))
     with proxy.Proxy(clickhouse.port) as held:
-        held.rule = proxy.throttle(3_000_000)
+        held.rule = proxy.throttle(400_000)
         session = ("-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500")
         run = sluice.start(*sync_arguments(kafka, held, topic, table, "--batch-rows", "10000", "-o", "json",
                                           *session))
@@ -101,10 +101,10 @@ def test_a_second_ctrl_c_stops_at_once(kafka, clickhouse, sluice, topic, table):
         assert run.running
         started = time.monotonic()
         run.interrupt()
-        outcome = run.wait(10)
+        outcome = run.wait(30)
     assert outcome.code == 130
     assert (outcome.json["slug"], outcome.json["exit_code"]) == ("stopped-at-once", 130)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10, "a drain would take 30 s"
     sluice(*sync_arguments(kafka, clickhouse, topic, table)).expect(0)
     assert clickhouse.value(f"SELECT uniqExact(id) FROM {table}") == 100_000
 

@@ -4,6 +4,7 @@
 import threading
 
 import events
+import stand
 from events import sync_arguments
 
 
@@ -72,6 +73,7 @@ def test_an_open_transaction_holds_nothing_up(kafka, clickhouse, sluice, topic, 
     sluice(*sync_arguments(kafka, clickhouse, topic, table), timeout=30).expect(0)
     assert clickhouse.value(f"SELECT count() FROM {table}") == 1
     producer.commit_transaction(30)
+    kafka.wait_for_markers(topic)
     sluice(*sync_arguments(kafka, clickhouse, topic, table), timeout=30).expect(0)
     assert clickhouse.value(f"SELECT count() FROM {table}") == 2
 
@@ -142,9 +144,14 @@ def test_batches_are_cut_by_rows_and_bytes_as_configured(kafka, own_clickhouse, 
                                   ("t.by_bytes", ["--batch-bytes", "100KiB"], 3000)]:
         events.create_table(clickhouse, table)
         sluice(*sync_arguments(kafka, clickhouse, topic, table, "--group", table, *flags)).expect(0)
-        clickhouse.query("SYSTEM FLUSH LOGS")
-        sizes = clickhouse.rows(f"SELECT written_rows AS n FROM system.query_log WHERE type = 'QueryFinish' "
-                                f"AND query_kind = 'Insert' AND has(tables, '{table}')")
+
+        def logged():
+            clickhouse.query("SYSTEM FLUSH LOGS")  # what is logged after its answer may be missing
+            rows = clickhouse.rows(f"SELECT written_rows AS n FROM system.query_log WHERE type = 'QueryFinish' "
+                                   f"AND query_kind = 'Insert' AND has(tables, '{table}')")
+            return rows if sum(row["n"] for row in rows) >= 10_000 else None
+
+        sizes = stand.wait_until(logged, 10, "the INSERTs in the log")
         assert sum(row["n"] for row in sizes) == 10_000
         assert max(row["n"] for row in sizes) <= largest
         assert len(sizes) >= 4

@@ -13,10 +13,9 @@ import events
 import picture
 import proxy
 import pytest
-from tmux import Tmux
+from tmux import PATIENCE, Tmux
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
-PATIENCE = float(os.environ.get("SLUICE_TEST_PATIENCE") or 1)
 
 
 @pytest.fixture

@@ -35,7 +35,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-START_TIMEOUT = 60.0 * float(os.environ.get("SLUICE_TEST_PATIENCE") or 1)
+# What has to happen some time is waited for so many times longer than it usually takes at most.
+PATIENCE = float(os.environ.get("SLUICE_TEST_PATIENCE") or 3)
+START_TIMEOUT = 40.0 * PATIENCE
 STOP_TIMEOUT = 20.0
 KAFKA_VERSION = "4.1.0"
 FOLDER_PREFIX = "sluice-stand-"
@@ -79,7 +81,7 @@ def free_ports(count):
 
 def wait_until(condition, timeout, what, interval=0.02):
     """Polls until condition() is true; returns its value."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         value = condition()
         if value:
@@ -369,7 +371,7 @@ class Kafka(Server):
         arguments      more for kcat, e.g. ["-z", "zstd"]
         """
         command = ["kcat", "-q", "-P", "-b", self.bootstrap, "-t", topic, "-X", "linger.ms=20",
-                   "-X", "sticky.partitioning.linger.ms=0"]
+                   "-X", "sticky.partitioning.linger.ms=0", "-X", "enable.idempotence=true"]
         if partition is not None:
             command += ["-p", str(partition)]
         if key_delimiter is not None:
@@ -386,13 +388,13 @@ class Kafka(Server):
             raise StandError(f"kcat could not produce to {topic}: {done.stderr.strip()}")
 
     def produce(self, topic, records, **settings):
-        """Record by record. A record is bytes, str, None (a tombstone) or a dict of value, key,
+        """Record by record, each once, however slow the broker is. A record is bytes, str, None (a tombstone) or a dict of value, key,
         headers, partition and timestamp (ms). settings: librdkafka's, with _ for a dot."""
         from confluent_kafka import Producer
 
         settings = {key.replace("_", "."): value for key, value in settings.items()}
         producer = Producer({**self._client_settings(), "linger.ms": 5, "sticky.partitioning.linger.ms": 0,
-                             **settings})
+                             "enable.idempotence": True, **settings})
         self._produce_all(producer, topic, records)
         if producer.flush(60) > 0:
             raise StandError(f"could not produce to {topic} within 60 s")
@@ -414,6 +416,11 @@ class Kafka(Server):
         if producer.flush(60) > 0:
             raise StandError(f"could not produce to {topic} within 60 s")
         producer.commit_transaction(30) if commit else producer.abort_transaction(30)
+        self.wait_for_markers(topic)
+
+    def wait_for_markers(self, topic):
+        """The marker at the end of a transaction is written after its answer."""
+        wait_until(lambda: self.end_offsets(topic, "read_committed") == self.end_offsets(topic), 30, "the markers")
 
     def consume(self, topic, isolation="read_committed", timeout=30.0):
         """Everything in the topic now, as confluent_kafka.Message in offset order per partition."""
@@ -776,6 +783,18 @@ class ClickHouse(Server):
         """The answer of a SELECT as a list of dicts."""
         text = self.query(f"{sql} FORMAT JSONEachRow", output_format_json_quote_64bit_integers=0, **options)
         return [json.loads(line) for line in text.splitlines()]
+
+    def wait_for_inserts(self, quiet=1.0):
+        """What a process that was killed had sent has landed, or never does: no INSERT is seen for so long."""
+        last = time.monotonic()
+
+        def none():
+            nonlocal last
+            if self.value("SELECT count() FROM system.processes WHERE query_kind = 'Insert'") > 0:
+                last = time.monotonic()
+            return time.monotonic() - last > quiet
+
+        wait_until(none, 30, "the end of the INSERTs")
 
     def value(self, sql, **options):
         """The one value a SELECT answers with."""

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real terminal for tests and pictures: tmux, with a server of its own."""
 
-import os
 import re
 import subprocess
 import time
 import uuid
 
-PATIENCE = float(os.environ.get("SLUICE_TEST_PATIENCE") or 1)
+from stand import PATIENCE
 
 
 class Tmux:

@@ -14,7 +14,7 @@ std::string shown(Console& console, const std::string& name) {
   counts.phase = Phase::running;
   testing::internal::CaptureStderr();
   console.start_progress({{name, &counts}});
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1000));
   console.stop_progress();
   return testing::internal::GetCapturedStderr();
 }

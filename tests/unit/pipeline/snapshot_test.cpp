@@ -47,15 +47,17 @@ class FakeTables final : public SnapshotTables {
   explicit FakeTables(Faults& faults) : faults_(faults) {}
 
   std::map<std::string, Stored> all{{"t", {"uuid-0", "the shop's", 10}}};
+  std::string engine = "MergeTree";
   std::optional<Error> exchange_refused;
   uint64_t lost_while_filling = 0;
+  std::function<void()> before_rename;
 
   Result<SnapshotTarget> target() override {
     return faults_.run([&]() -> Result<SnapshotTarget> {
       SnapshotTarget out;
       out.uuid = all.at("t").uuid;
       out.comment = all.at("t").comment;
-      out.engine = out.engine_full = "MergeTree";
+      out.engine = out.engine_full = engine;
       out.database_engine = "Atomic";
       out.rows = all.at("t").rows;
       return out;
@@ -115,6 +117,7 @@ class FakeTables final : public SnapshotTables {
     });
   }
   Result<void> rename(const std::string& name, const std::string& to) override {
+    if (before_rename) std::exchange(before_rename, nullptr)();
     return faults_.run([&]() -> Result<void> {
       all[to] = all.at(name);
       all.erase(name);
@@ -254,6 +257,7 @@ class SnapshotTest : public testing::Test {
       committed = {end, record.encode()};
     }
     tables_.all.at(load.table_name).rows += report.counts.inserted;
+    report.counts.inserted += sent_again_;
     if (load_ended_) load_ended_();
     return report;
   }
@@ -315,6 +319,7 @@ class SnapshotTest : public testing::Test {
   Observer observer_;
   std::vector<std::string> key_;
   std::function<void()> load_ended_;
+  uint64_t sent_again_ = 0;  ///< rows of batches that ClickHouse acknowledged twice, and took once
 };
 
 TEST_F(SnapshotTest, whatever_call_fails_the_target_is_whole_and_the_next_run_ends_it) {
@@ -374,6 +379,21 @@ TEST_F(SnapshotTest, of_two_at_once_the_later_one_leaves_and_the_earlier_one_end
   EXPECT_TRUE(tables_.all.contains("t__sluice_a"));
 }
 
+TEST_F(SnapshotTest, what_is_swapped_in_while_it_is_taken_up_leaves_the_old_table_alone) {
+  load_ended_ = [&] { faults_ = {.calls = 0, .fail_at = 1, .after = false}; };
+  ASSERT_FALSE(run("a").ok());
+  faults_ = {};
+  load_ended_ = nullptr;
+  tables_.before_rename = [&] { std::swap(tables_.all.at("t"), tables_.all.at("t__sluice_a")); };
+  const auto later = run("b");
+  ASSERT_FALSE(later.ok());
+  EXPECT_EQ(later.error().slug, "snapshot-running");
+  ASSERT_TRUE(tables_.all.contains("t__sluice_a"));
+  EXPECT_EQ(tables_.all.at("t__sluice_a").comment, "the shop's");
+  EXPECT_EQ(tables_.all.at("t__sluice_a").rows, 10u);
+  EXPECT_EQ(tables_.all.at("t").rows, records);
+}
+
 TEST_F(SnapshotTest, between_hand_over_and_decision_nobody_can_tell) {
   tables_.exchange_refused = Error{Errc::unavailable, "no", "no", ""};
   ASSERT_FALSE(run("a").ok());
@@ -412,6 +432,18 @@ TEST_F(SnapshotTest, a_load_of_another_kind_is_not_taken_up) {
     faults_ = {};
     key_.clear();
     ASSERT_TRUE(run("b").ok());
+    expect_done();
+  }
+}
+
+TEST_F(SnapshotTest, what_was_acknowledged_twice_and_taken_once_is_counted_once) {
+  for (const char* engine : {"MergeTree", "ReplicatedMergeTree"}) {
+    SCOPED_TRACE(engine);
+    tables_.engine = engine;
+    sent_again_ = 5;
+    tables_.all = {{"t", {"uuid-old", "the shop's", 10}}};
+    groups_.all.clear();
+    ASSERT_TRUE(run("a").ok());
     expect_done();
   }
 }
@@ -481,6 +513,10 @@ TEST_F(FullLoadTest, rows_that_were_deleted_before_it_goes_on_are_loaded_again) 
   ASSERT_TRUE(append("b", 0, true).ok());
   EXPECT_EQ(marks_.whole, std::vector<std::string>{"b"});
   EXPECT_EQ(marks_.in_table.at("b"), records);
+  marks_.whole.clear();
+  leave_half("c");
+  --marks_.in_table["c"];
+  EXPECT_FALSE(append("d", 1, true).ok()) << "rows of the one that is gone excuse none of this one";
 }
 
 TEST_F(FullLoadTest, rows_that_are_deleted_while_it_goes_on_are_missed_at_its_end) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/clickhouse/text.hpp"
+#include "core/base/text.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <utility>
 
-namespace sluice::clickhouse {
+namespace sluice {
 namespace {
 
 /// Length of the valid UTF-8 sequence at the front of `text` that is no control character; 0 when
@@ -32,11 +34,6 @@ std::string hexadecimal(char character) {
   return {'\\', 'x', digits[byte >> 4U], digits[byte & 15U]};
 }
 
-char lower(char character) {
-  return character >= 'A' && character <= 'Z' ? static_cast<char>(character - 'A' + 'a')
-                                              : character;
-}
-
 /// Edits (insert, delete, replace, swap neighbours) from one to the other, case ignored.
 size_t edit_distance(std::string_view left, std::string_view right) {
   std::vector<size_t> before_last(right.size() + 1);
@@ -46,11 +43,11 @@ size_t edit_distance(std::string_view left, std::string_view right) {
   for (size_t line = 1; line <= left.size(); ++line) {
     row[0] = line;
     for (size_t column = 1; column <= right.size(); ++column) {
-      const char a = lower(left[line - 1]);
-      const char b = lower(right[column - 1]);
+      const char a = to_lower(left[line - 1]);
+      const char b = to_lower(right[column - 1]);
       row[column] = std::min({last[column] + 1, row[column - 1] + 1, last[column - 1] + (a != b)});
-      const bool swapped =
-          line > 1 && column > 1 && a == lower(right[column - 2]) && b == lower(left[line - 2]);
+      const bool swapped = line > 1 && column > 1 && a == to_lower(right[column - 2]) &&
+                           b == to_lower(left[line - 2]);
       if (swapped) row[column] = std::min(row[column], before_last[column - 2] + 1);
     }
     std::swap(before_last, last);
@@ -98,6 +95,8 @@ std::vector<std::string> nearest_names(std::string_view name, const std::vector<
   std::vector<std::string> result;
   for (auto& [edits, candidate] : near) {
     if (result.size() == count_max) break;
+    // Names may come twice.
+    if (std::find(result.begin(), result.end(), candidate) != result.end()) continue;
     result.push_back(std::move(candidate));
   }
   return result;
@@ -115,18 +114,34 @@ std::string did_you_mean(const std::vector<std::string>& names) {
 
 std::string in_words(Milliseconds duration) {
   const int64_t milliseconds = duration.count();
-  if (milliseconds < 1000) return std::to_string(milliseconds) + " ms";
+  if (milliseconds < 1000) return fmt::format("{} ms", milliseconds);
   const int64_t seconds = milliseconds / 1000;
-  if (seconds < 60) return std::to_string(seconds) + " s";
+  if (seconds < 10 && milliseconds % 1000 >= 100) {
+    return fmt::format("{}.{} s", seconds, milliseconds % 1000 / 100);
+  }
+  if (seconds < 60) return fmt::format("{} s", seconds);
   const int64_t minutes = seconds / 60;
   const auto joined = [](int64_t large, std::string_view unit, int64_t small,
                          std::string_view small_unit) {
-    std::string text = std::to_string(large).append(" ").append(unit);
-    if (small != 0) text.append(" ").append(std::to_string(small)).append(" ").append(small_unit);
-    return text;
+    return small == 0 ? fmt::format("{} {}", large, unit)
+                      : fmt::format("{} {} {} {}", large, unit, small, small_unit);
   };
   if (minutes < 60) return joined(minutes, "min", seconds % 60, "s");
   return joined(minutes / 60, "h", minutes % 60, "min");
+}
+
+std::vector<std::string> split_list(std::string_view list) {
+  constexpr std::string_view blanks = " \t\r\n";
+  std::vector<std::string> out;
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    const std::string_view part = list.substr(0, comma);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+    const size_t first = part.find_first_not_of(blanks);
+    if (first == std::string_view::npos) continue;
+    out.emplace_back(part.substr(first, part.find_last_not_of(blanks) - first + 1));
+  }
+  return out;
 }
 
 std::string replaced(std::string text, std::string_view key, std::string_view value) {
@@ -137,4 +152,10 @@ std::string replaced(std::string text, std::string_view key, std::string_view va
   return text;
 }
 
-}  // namespace sluice::clickhouse
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& character : out) character = to_lower(character);
+  return out;
+}
+
+}  // namespace sluice

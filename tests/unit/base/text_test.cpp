@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/clickhouse/text.hpp"
+#include "core/base/text.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace sluice::clickhouse {
+namespace sluice {
 namespace {
 
 using testing::ElementsAre;
@@ -45,6 +45,10 @@ TEST(NearestNamesTest, FindsWhatWasMeant) {
   EXPECT_THAT(nearest_names("ab", {"ba", "a", "abc", "x"}, 2), ElementsAre("a", "abc"));
   EXPECT_THAT(nearest_names(std::string(100'000, 'x'), names), IsEmpty());
   EXPECT_THAT(nearest_names("x", {}), IsEmpty());
+  EXPECT_THAT(nearest_names("", {"orders"}), IsEmpty());
+  EXPECT_THAT(nearest_names("order", {"orders", "order-lines", "border", "orders"}),
+              ElementsAre("border", "orders"))
+      << "each once";
 }
 
 TEST(DidYouMeanTest, IsASentence) {
@@ -57,10 +61,17 @@ TEST(DidYouMeanTest, IsASentence) {
 TEST(InWordsTest, NamesTwoUnitsAtMost) {
   EXPECT_EQ(in_words(Milliseconds{0}), "0 ms");
   EXPECT_EQ(in_words(Milliseconds{999}), "999 ms");
+  EXPECT_EQ(in_words(Milliseconds{1500}), "1.5 s");
+  EXPECT_EQ(in_words(Milliseconds{2003}), "2 s");
   EXPECT_EQ(in_words(Milliseconds{30'900}), "30 s");
   EXPECT_EQ(in_words(Milliseconds{300'000}), "5 min");
   EXPECT_EQ(in_words(Milliseconds{301'000}), "5 min 1 s");
   EXPECT_EQ(in_words(Milliseconds{5'400'000}), "1 h 30 min");
+}
+
+TEST(SplitListTest, TakesBlanksAndEmptyPartsAway) {
+  EXPECT_THAT(split_list(" a:1, b:2 ,,c "), ElementsAre("a:1", "b:2", "c"));
+  EXPECT_THAT(split_list(" , "), IsEmpty());
 }
 
 TEST(ReplacedTest, ReplacesEveryKeyOnce) {
@@ -69,4 +80,4 @@ TEST(ReplacedTest, ReplacesEveryKeyOnce) {
 }
 
 }  // namespace
-}  // namespace sluice::clickhouse
+}  // namespace sluice
