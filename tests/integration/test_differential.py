@@ -20,7 +20,7 @@ from differential import Table
 
 pytestmark = pytest.mark.skipif(not differential.TOOL, reason="SLUICE_DECODE_TOOL does not name the tool")
 
-SEED = int(os.environ.get("SLUICE_TEST_SEED") or random.randrange(10 ** 6))
+SEED = int(os.environ.get("SLUICE_TEST_SEED") or 1)  # tests/nightly draws others
 CASES = int(os.environ.get("SLUICE_TEST_CASES") or 60)
 
 
