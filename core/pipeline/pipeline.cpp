@@ -99,13 +99,13 @@ void PipelineRun::warn_of_start() {
 /// A group that has inserted rows goes on behind them: those that the table has no more never come.
 void PipelineRun::warn_of_empty_table() {
   const Table& table = schema_->table();
-  const bool keeps_rows = table.engine.ends_with("MergeTree") && !has_ttl(table.engine_full);
+  if (!table.engine.ends_with("MergeTree") || has_ttl(table.engine_full)) return;
   const bool has_inserted =
       std::any_of(plan_.partitions.begin(), plan_.partitions.end(), [](const auto& entry) {
         const auto& committed = entry.second.committed;
         return committed && CommitRecord::decode(committed->metadata).inserted_at_ms >= 0;
       });
-  if (!keeps_rows || !has_inserted) return;
+  if (!has_inserted) return;
   const Result<bool> rows = ports_.sink.has_rows();
   if (!rows.ok() || *rows) return;
   ports_.observer.warning(

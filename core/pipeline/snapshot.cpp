@@ -453,7 +453,7 @@ Result<void> Snapshot::keep_last(const PipelineReport& load) {
   const std::string keyed = shadow_name(load_id(options_.id));
   const uint64_t inserted = rows_before_ + load.counts.inserted;
   const uint64_t loaded = TRY(tables_.rows(keyed));
-  if (loaded > inserted || (loaded == 0 && inserted > 0)) {
+  if (!RowsExpected{.least = 0, .most = inserted, .keeps_rows = false}.met_by(loaded)) {
     return Error{Errc::failed, "snapshot-verify",
                  fmt::format("{} holds {} rows, but {} were inserted: {} is left as it was", keyed,
                              loaded, inserted, options_.table),

@@ -109,7 +109,7 @@ def test_a_table_is_not_replaced_under_a_backfill(log):
     backfill.wait_until(log.members)
     backfill.pause()
     assert "backfill-active" in log.sync("--full", "-y").expect(75).stderr
-    assert log.uuid() == before
+    assert backfill.running and log.uuid() == before
     backfill.resume()
     backfill.wait().expect(0)
     log.expect_each_once()

@@ -42,6 +42,8 @@ def loading(shop, records):
     run = shop.sluice.start("sync", "shop", "--full", "--batch-rows", "500", "-j", "1",
                             env={"SLUICE_FREEZE_AT": "landed:3"})
     run.wait_until(lambda: is_frozen(run))
+    (shadow,) = [name for name in shop.side_tables() if not name.endswith("_old")]
+    assert 0 < int(shop.clickhouse.query(f"SELECT count() FROM {shop.database}.{shadow}")) < shop.produced
     return run
 
 

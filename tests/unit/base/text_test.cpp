@@ -13,6 +13,7 @@ using testing::IsEmpty;
 TEST(PrintableTest, KeepsTextAndEscapesWhatATerminalObeys) {
   EXPECT_EQ(printable("plain ünïcödé 日本 😀"), "plain ünïcödé 日本 😀");
   EXPECT_EQ(printable("a\nb\r\tc"), "a b  c");
+  EXPECT_EQ(printable("a\r\nb\tc"), "a  b c");
   EXPECT_EQ(printable("\x1b[31mred"), "\\x1b[31mred");
   EXPECT_EQ(printable(std::string_view("\0\x7f", 2)), "\\x00\\x7f");
   EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b") << "C1: CSI in one character";
@@ -46,6 +47,11 @@ TEST(NearestNamesTest, FindsWhatWasMeant) {
   EXPECT_THAT(nearest_names(std::string(100'000, 'x'), names), IsEmpty());
   EXPECT_THAT(nearest_names("x", {}), IsEmpty());
   EXPECT_THAT(nearest_names("", {"orders"}), IsEmpty());
+  EXPECT_THAT(nearest_names("payments", {"orders", "users"}), IsEmpty());
+  EXPECT_THAT(nearest_names("ORDRES", {"orders", "order-lines", "border", "users"}),
+              ElementsAre("orders"));
+  EXPECT_THAT(nearest_names(std::string(1'000'000, 'x'), {"orders", std::string(1'000'000, 'x')}),
+              IsEmpty());
   EXPECT_THAT(nearest_names("order", {"orders", "order-lines", "border", "orders"}),
               ElementsAre("border", "orders"))
       << "each once";
@@ -63,6 +69,7 @@ TEST(InWordsTest, NamesTwoUnitsAtMost) {
   EXPECT_EQ(in_words(Milliseconds{999}), "999 ms");
   EXPECT_EQ(in_words(Milliseconds{1500}), "1.5 s");
   EXPECT_EQ(in_words(Milliseconds{2003}), "2 s");
+  EXPECT_EQ(in_words(Milliseconds{17'003}), "17 s");
   EXPECT_EQ(in_words(Milliseconds{30'900}), "30 s");
   EXPECT_EQ(in_words(Milliseconds{300'000}), "5 min");
   EXPECT_EQ(in_words(Milliseconds{301'000}), "5 min 1 s");
