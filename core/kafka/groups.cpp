@@ -91,21 +91,41 @@ struct GroupAdmin::Question {
 
 Result<GroupAdmin> GroupAdmin::open(const ClusterOptions& cluster) {
   TRY(check_cluster(cluster));
-  Conf conf = TRY(make_conf(cluster, Role::consumer, {}, {}));
-  auto client = TRY(Client::open(Role::consumer, std::move(conf), cluster, {}));
-  return GroupAdmin(cluster, std::move(client));
+  GroupAdmin admin(cluster);
+  TRY(admin.connect());
+  return admin;
 }
 
-GroupAdmin::GroupAdmin(const ClusterOptions& cluster, std::unique_ptr<Client> client)
-    : cluster_(cluster), client_(std::move(client)) {}
+GroupAdmin::GroupAdmin(const ClusterOptions& cluster) : cluster_(cluster) {}
 
 GroupAdmin::GroupAdmin(GroupAdmin&&) noexcept = default;
 
-GroupAdmin::~GroupAdmin() {
+GroupAdmin::~GroupAdmin() { disconnect(); }
+
+Result<void> GroupAdmin::connect() {
+  if (client_ != nullptr) return {};
+  Conf conf = TRY(make_conf(cluster_, Role::consumer, {}, {}));
+  client_ = TRY(Client::open(Role::consumer, std::move(conf), cluster_, {}));
+  return {};
+}
+
+void GroupAdmin::disconnect() {
   if (client_ != nullptr) client_->destroy(destroy_max);
+  client_.reset();
 }
 
 Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout) {
+  TRY(connect());
+  bool answered = false;
+  Result<void> answer = ask(question, timeout, answered);
+  // A coordinator that is found after its question timed out makes librdkafka 2.0.2 use what the
+  // question has freed, and abort (rd_kafka_admin_coord_request, rdkafka_admin.c): a client with
+  // such a question must not live on.
+  if (!answered) disconnect();
+  return answer;
+}
+
+Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout, bool& answered) {
   const TimePoint started = now();
   const TimePoint deadline = started + timeout;
   rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
@@ -115,6 +135,7 @@ Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout) {
     rd_kafka_AdminOptions_set_request_timeout(options.get(), as_timeout(until(deadline)),
                                               text.data(), text.size());
     const QueueHandle queue(rd_kafka_queue_new(client_->get()));
+    answered = false;
     question.send(options.get(), queue.get());
     EventHandle event;
     while (event == nullptr && until(deadline).count() > 0) {
@@ -125,10 +146,11 @@ Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout) {
     }
     if (event == nullptr) break;
     code = rd_kafka_event_error(event.get());
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      client_->health().note_answer(now());
-      code = question.take(event.get());
-    }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = question.take(event.get());
+    if (code == RD_KAFKA_RESP_ERR__TIMED_OUT) break;
+    answered = true;
+    if (code >= RD_KAFKA_RESP_ERR_NO_ERROR)
+      client_->health().note_answer(now());  // not librdkafka's own
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
     if (auto refusal = refusal_of(code, question.place)) return *std::move(refusal);
     if (says_active(code)) return group_active(question.place.group);
@@ -319,6 +341,7 @@ Result<std::string> GroupAdmin::topic_config(const std::string& topic, const std
 
 Result<Milliseconds> GroupAdmin::offsets_retention(Milliseconds timeout) {
   const TimePoint deadline = now() + timeout;
+  TRY(connect());
   const int32_t broker = rd_kafka_controllerid(client_->get(), as_timeout(timeout));
   client_->serve(Milliseconds{0});
   if (broker < 0) return client_->health().unreachable(timeout);

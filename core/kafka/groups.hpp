@@ -42,7 +42,6 @@ class GroupAdmin {
   /// Connects in the background. Errc::config when the options do not fit together.
   static Result<GroupAdmin> open(const ClusterOptions& cluster);
 
-  GroupAdmin(const ClusterOptions& cluster, std::unique_ptr<Client> client);
   ~GroupAdmin();
   GroupAdmin(GroupAdmin&&) noexcept;
   GroupAdmin& operator=(GroupAdmin&&) = delete;
@@ -72,13 +71,17 @@ class GroupAdmin {
  private:
   struct Question;
 
+  explicit GroupAdmin(const ClusterOptions& cluster);
+  Result<void> connect();  ///< opens the client if there is none
+  void disconnect();
   Result<void> ask(const Question& question, Milliseconds timeout);
+  Result<void> ask(const Question& question, Milliseconds timeout, bool& answered);
   enum class Resource : uint8_t { topic, broker };
   Result<std::string> config(Resource type, const std::string& resource, const std::string& name,
                              Milliseconds timeout);
 
   ClusterOptions cluster_;
-  std::unique_ptr<Client> client_;
+  std::unique_ptr<Client> client_;  ///< null after a question without an answer
 };
 
 }  // namespace sluice::kafka

@@ -7,7 +7,8 @@
 #include "tests/unit/kafka/mock_kafka.hpp"
 
 // The mock knows offsets of groups, but no listing, describing, deleting or configuration: those
-// are held to the real Kafka by integration/test_status.py.
+// are held to the real Kafka by integration/test_status.py. They must not be asked of it either:
+// librdkafka 2.0.2 may abort on a coordinator that knows no DescribeGroups.
 namespace sluice::kafka {
 namespace {
 
@@ -57,28 +58,22 @@ TEST_F(GroupAdminTest, KeepsTheTimeoutWhenNobodyAnswers) {
   ASSERT_TRUE(admin.set_offsets("g", "orders", {{{0}, {Offset{1}, ""}}}, patience).ok());
   kafka_.slow_down(60'000);
   const Milliseconds brief{400};
-  const std::vector<std::function<Result<void>()>> calls = {
-      [&]() -> Result<void> { return admin.list("", brief).ok() ? Result<void>() : Error{}; },
-      [&]() -> Result<void> { return admin.describe("g", brief).ok() ? Result<void>() : Error{}; },
-      [&]() -> Result<void> {
-        return admin.offsets("g", "orders", brief).ok() ? Result<void>() : Error{};
-      },
-      [&]() -> Result<void> {
-        return admin.set_offsets("g", "orders", {{{0}, {Offset{2}, ""}}}, brief);
-      },
-      [&]() -> Result<void> { return admin.remove("g", brief); },
-      [&]() -> Result<void> {
-        return admin.topic_config("orders", "cleanup.policy", brief).ok() ? Result<void>()
-                                                                          : Error{};
-      },
-      [&]() -> Result<void> {
-        return admin.offsets_retention(brief).ok() ? Result<void>() : Error{};
-      },
-  };
-  for (size_t i = 0; i < calls.size(); ++i) {
-    const TimePoint started = SystemClock().now();
-    EXPECT_FALSE(calls[i]().ok()) << i;
-    EXPECT_LT(SystemClock().now() - started, brief + Milliseconds{10'000}) << i;
+  const TimePoint started = SystemClock().now();
+  EXPECT_FALSE(admin.offsets("g", "orders", brief).ok());
+  EXPECT_FALSE(admin.set_offsets("g", "orders", {{{0}, {Offset{2}, ""}}}, brief).ok());
+  EXPECT_LT(SystemClock().now() - started, 2 * brief + Milliseconds{10'000});
+}
+
+TEST_F(GroupAdminTest, OutlivesTheQuestionNobodyWaitsForAnyMore) {
+  GroupAdmin admin = open();
+  ASSERT_TRUE(admin.set_offsets("g", "orders", {{{0}, {Offset{1}, ""}}}, patience).ok());
+  for (int i = 0; i < 3; ++i) {
+    kafka_.stop();
+    EXPECT_FALSE(
+        admin.set_offsets("late", "orders", {{{0}, {Offset{2}, ""}}}, Milliseconds{400}).ok());
+    kafka_.start();
+    EXPECT_TRUE(admin.set_offsets("g", "orders", {{{0}, {Offset{3 + i}, ""}}}, patience).ok());
+    EXPECT_EQ(admin.offsets("g", "orders", patience)->at({0}).offset, Offset{3 + i});
   }
 }
 
