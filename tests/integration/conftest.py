@@ -211,6 +211,15 @@ class Running:
     def wait_for_stderr(self, text, timeout=30.0):
         self.wait_until(lambda: text in self.stderr, timeout, f"{text!r} on stderr")
 
+    def wait_for_freeze(self, timeout=30.0):
+        """Until it stands still: where SLUICE_FREEZE_AT says."""
+
+        def stopped():
+            state = Path(f"/proc/{self.pid}/stat")
+            return self.running and state.read_text().rpartition(")")[2].split()[0] == "T"
+
+        self.wait_until(stopped, timeout, "the freeze")
+
     def wait_until(self, condition, timeout=30.0, what="the condition"):
         """Waits until condition() is true; fails the test if sluice ends before or time is up."""
         deadline = time.monotonic() + timeout * PATIENCE

@@ -28,11 +28,6 @@ def tokens(server):
     return [request.params["insert_deduplication_token"] for request in server.requests if with_rows(request)]
 
 
-def is_frozen(run):
-    with open(f"/proc/{run.pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "T"
-
-
 def in_the_middle_of_a_body(ledger, way):
     """A sync that has sent a part of its INSERT, slowly."""
     way.rule = proxy.throttle(100_000)
@@ -50,7 +45,7 @@ def test_frozen_between_the_intent_and_the_insert(ledger):
     """case 7 (exactly-once): another member takes over; what the frozen one sends then is dropped."""
     ledger.produce(1000)
     frozen = ledger.start(*TAIL, env={"SLUICE_FREEZE_AT": "intent-committed"})
-    frozen.wait_until(lambda: is_frozen(frozen), 30, "the freeze")
+    frozen.wait_for_freeze()
     other = ledger.start(*TAIL)
     other.wait_until(lambda: ledger.counts()[0] == 999, 40, "every row")
     frozen.resume()

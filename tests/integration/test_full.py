@@ -8,7 +8,6 @@ import threading
 import fake_http
 import pytest
 import stand
-from test_exactly_once_cases import is_frozen
 
 
 class Full:
@@ -208,7 +207,7 @@ def test_a_load_that_ends_while_a_second_machine_takes_it_up_is_not_loaded_twice
 def test_a_load_that_has_just_begun_is_not_shared_with_a_second_machine(full, fake):
     full.exactly_once().produce(10_000)
     first = full.machine("first", fake.url, SLUICE_FREEZE_AT="full-begun")
-    first.wait_until(lambda: is_frozen(first))
+    first.wait_for_freeze()
     fake.on(fake_http.inserts, fake_http.late(fake_http.forward(), 0.1))
     came, goes_on = hold(full, fake, counts_rows, 60, rows=0)
     second = full.machine("second", fake.url)

@@ -6,7 +6,6 @@ import re
 import time
 
 import pytest
-from test_exactly_once_cases import is_frozen
 from test_snapshot import Shop
 
 GRANTS = ["SELECT ON t.*", "INSERT ON t.*", "ALTER TABLE ON t.*"]
@@ -41,7 +40,7 @@ def loading(shop, records):
     shop.produce(records)
     run = shop.sluice.start("sync", "shop", "--full", "--batch-rows", "500", "-j", "1",
                             env={"SLUICE_FREEZE_AT": "landed:3"})
-    run.wait_until(lambda: is_frozen(run))
+    run.wait_for_freeze()
     (shadow,) = [name for name in shop.side_tables() if not name.endswith("_old")]
     assert 0 < int(shop.clickhouse.query(f"SELECT count() FROM {shop.database}.{shadow}")) < shop.produced
     return run
