@@ -194,7 +194,9 @@ Result<std::vector<std::string>> GroupAdmin::list(std::string_view prefix, Milli
              return RD_KAFKA_RESP_ERR_NO_ERROR;
            }},
       timeout));
+  // Two brokers may both name a group whose coordinator is moving.
   std::sort(groups.begin(), groups.end());
+  groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
   return groups;
 }
 
