@@ -7,7 +7,8 @@ own_kafka, own_clickhouse    own_kafka(**options) starts a private one, to kill,
 topic, table                 unique names ("sync_basic_1f2e3d4c", "t.sync_basic_1f2e3d4c"); nothing is created
 sluice                       sluice("sync", …) runs to the end; sluice.start("tail", …) runs beside the test
 
-SLUICE_TEST_PATIENCE multiplies all timeouts: 3, more for sanitizer builds and slow machines.
+SLUICE_TEST_PATIENCE multiplies all timeouts: 3, more for sanitizer builds and slow machines;
+SLUICE_TEST_SANITIZED says that it is a sanitizer build.
 """
 
 import json
@@ -31,6 +32,7 @@ import kafka_proxy  # noqa: E402
 import stand  # noqa: E402
 
 PATIENCE = stand.PATIENCE
+SANITIZED = bool(os.environ.get("SLUICE_TEST_SANITIZED"))
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +132,11 @@ class Outcome:
         """Returns self if the exit code is as wanted; shows everything otherwise."""
         assert self.code == code, f"exit code {self.code}, not {code}: {self}"
         return self
+
+    def expect_resident(self, mebibytes):
+        """It never held more memory. Says nothing of a sanitizer build: that keeps what was freed."""
+        if not SANITIZED:
+            assert self.rss_bytes_max < mebibytes << 20, f"{self.rss_bytes_max >> 20} MiB: {self}"
 
     def __str__(self):
         return (f"sluice {' '.join(self.arguments)}\nexit {self.code} after {self.seconds:.2f} s\n"
