@@ -116,16 +116,16 @@ void GroupAdmin::disconnect() {
 
 Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout) {
   TRY(connect());
-  bool answered = false;
-  Result<void> answer = ask(question, timeout, answered);
+  bool pending = false;
+  Result<void> answer = ask(question, timeout, pending);
   // A coordinator that is found after its question timed out makes librdkafka 2.0.2 use what the
   // question has freed, and abort (rd_kafka_admin_coord_request, rdkafka_admin.c): a client with
   // such a question must not live on.
-  if (!answered) disconnect();
+  if (pending) disconnect();
   return answer;
 }
 
-Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout, bool& answered) {
+Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout, bool& pending) {
   const TimePoint started = now();
   const TimePoint deadline = started + timeout;
   rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
@@ -135,7 +135,7 @@ Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout, boo
     rd_kafka_AdminOptions_set_request_timeout(options.get(), as_timeout(until(deadline)),
                                               text.data(), text.size());
     const QueueHandle queue(rd_kafka_queue_new(client_->get()));
-    answered = false;
+    pending = true;
     question.send(options.get(), queue.get());
     EventHandle event;
     while (event == nullptr && until(deadline).count() > 0) {
@@ -148,9 +148,9 @@ Result<void> GroupAdmin::ask(const Question& question, Milliseconds timeout, boo
     code = rd_kafka_event_error(event.get());
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) code = question.take(event.get());
     if (code == RD_KAFKA_RESP_ERR__TIMED_OUT) break;
-    answered = true;
-    if (code >= RD_KAFKA_RESP_ERR_NO_ERROR)
-      client_->health().note_answer(now());  // not librdkafka's own
+    pending = false;
+    const bool from_broker = code >= RD_KAFKA_RESP_ERR_NO_ERROR;  // else librdkafka's own
+    if (from_broker) client_->health().note_answer(now());
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
     if (auto refusal = refusal_of(code, question.place)) return *std::move(refusal);
     if (says_active(code)) return group_active(question.place.group);

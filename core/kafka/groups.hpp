@@ -75,13 +75,14 @@ class GroupAdmin {
   Result<void> connect();  ///< opens the client if there is none
   void disconnect();
   Result<void> ask(const Question& question, Milliseconds timeout);
-  Result<void> ask(const Question& question, Milliseconds timeout, bool& answered);
+  /// `pending`: the last request was given up without an answer; librdkafka may still work on it.
+  Result<void> ask(const Question& question, Milliseconds timeout, bool& pending);
   enum class Resource : uint8_t { topic, broker };
   Result<std::string> config(Resource type, const std::string& resource, const std::string& name,
                              Milliseconds timeout);
 
   ClusterOptions cluster_;
-  std::unique_ptr<Client> client_;  ///< null after a question without an answer
+  std::unique_ptr<Client> client_;  ///< null after a question that was given up
 };
 
 }  // namespace sluice::kafka
